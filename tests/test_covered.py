@@ -15,7 +15,7 @@ ROOT = Path(os.environ.get("BRAZE_SRC", "."))
 # Why nothing flows back.
 REASONS = {
     "integers": "eq ne lt le gt ge logical_and logical_or logical_xor logical_not isnan isinf isfinite signbit any all argmax argmin one_hot isclose allclose isposinf isneginf isreal count_nonzero histc gcd lcm matrix_rank",
-    "made of nothing": "full zeros ones iota arange linspace eye rand randn randint uniform normal exponential geometric randperm rand_like randn_like bernoulli multinomial standard_gamma beta dirichlet poisson binomial empty logspace tri tril_indices triu_indices zeros_like ones_like empty_like full_like",
+    "made of nothing": "bartlett_window blackman_window hamming_window hann_window kaiser_window full zeros ones iota arange linspace eye rand randn randint uniform normal exponential geometric randperm rand_like randn_like bernoulli multinomial standard_gamma beta dirichlet poisson binomial empty logspace tri tril_indices triu_indices zeros_like ones_like empty_like full_like",
     "a number of its own": "grad_scaler_update",
 }
 NONE = {name for words in REASONS.values() for name in words.split()}

@@ -19,8 +19,10 @@ static const char *const shapes[] = {"[]",      "[0]",       "[0,3]",      "[3,0
 /* Calls of builders that take no operands of one shape. */
 static const char *const fitting[][2] = {
     {"kthvalue", "graph main(x: f16[2,5]) { %y, %i = kthvalue %x {k=2}\n return %y, %i }"},
-    {"embedding_bag", "graph main(w: f32[4,3], i: i64[2,3]) { %j = remainder %i 4\n %y = embedding_bag %j %w\n return %y }"},
-    {"index_fill", "graph main(x: bf16[3,4], i: i32[2]) { %j = remainder %i 3\n %y = index_fill %x %j 2\n return %y }"},
+    {"embedding_bag", "graph main(w: f32[4,3], i: i64[2,3]) { %j = remainder %i 4\n %y = "
+                      "embedding_bag %j %w\n return %y }"},
+    {"index_fill", "graph main(x: bf16[3,4], i: i32[2]) { %j = remainder %i 3\n %y = index_fill %x "
+                   "%j 2\n return %y }"},
     {"batch_norm", "graph main(x: f32[3,2,4], v: f32[2]) { %y, %m, %s = batch_norm %x, %v, %v, %v "
                    "{training}\n return %y, %m, %s }"},
     {"batch_norm", "graph main(x: f16[3,2], v: f32[2]) { %y, %m, %s = batch_norm %x, %v, %v\n "
@@ -41,15 +43,20 @@ static const char *const fitting[][2] = {
     {"multinomial", "graph main(x: f32[4], k: i64[]) { %r = multinomial %x, %k, 0 "
                     "{num_samples=2}\n return %r }"},
     {"dirichlet", "graph main(x: f32[4,3], k: i64[]) { %r = dirichlet %x, %k, 0\n return %r }"},
-    {"matrix_norm", "graph main(x: f64[2,3,4]) { %r = matrix_norm %x {ord=\"inf\", keepdim}\n return %r }"},
+    {"matrix_norm",
+     "graph main(x: f64[2,3,4]) { %r = matrix_norm %x {ord=\"inf\", keepdim}\n return %r }"},
     {"matrix_cond", "graph main(x: f64[3,4]) { %r = matrix_cond %x {p=\"-2\"}\n return %r }"},
-    {"affine_grid", "graph main(x: f16[2,2,3]) { %r = affine_grid %x {size=[2,1,3,4]}\n return %r }"},
+    {"affine_grid",
+     "graph main(x: f16[2,2,3]) { %r = affine_grid %x {size=[2,1,3,4]}\n return %r }"},
     {"nll_loss", "graph main(x: f32[4,3], t: i64[4]) { %r = nll_loss %x, %t\n return %r }"},
     {"multi_margin_loss",
      "graph main(x: f16[4,3], t: i64[4]) { %r = multi_margin_loss %x, %t\n return %r }"},
     {"max_pool1d",
      "graph main(x: f32[2,3,7]) { %y, %i = max_pool1d %x {kernel_size=[3], stride=[2], "
      "padding=[1], ceil_mode}\n return %y, %i }"},
+    {"max_unpool1d",
+     "graph main(x: f32[2,3,7]) { %p, %i = max_pool1d %x {kernel_size=[2]}\n %y = max_unpool1d %p, "
+     "%i {kernel_size=[2], output_size=[7]}\n return %y }"},
     {"avg_pool1d", "graph main(x: f16[2,3,7]) { %y = avg_pool1d %x {kernel_size=[3], stride=[2], "
                    "padding=[1], count_include_pad=0}\n return %y }"},
     {"lp_pool1d",
@@ -62,6 +69,9 @@ static const char *const fitting[][2] = {
     {"max_pool2d",
      "graph main(x: f32[2,3,5,6]) { %y, %i = max_pool2d %x {kernel_size=[3], stride=[2], "
      "padding=[1], ceil_mode}\n return %y, %i }"},
+    {"max_unpool2d",
+     "graph main(x: f16[2,3,5,6]) { %p, %i = max_pool2d %x {kernel_size=[2]}\n %y = max_unpool2d "
+     "%p, %i {kernel_size=[2], output_size=[5,6]}\n return %y }"},
     {"avg_pool2d", "graph main(x: f16[2,3,5,6]) { %y = avg_pool2d %x {kernel_size=[3], stride=[2], "
                    "padding=[1], count_include_pad=0}\n return %y }"},
     {"lp_pool2d", "graph main(x: f32[2,3,5,6]) { %y = lp_pool2d %x {norm_type=3, "
@@ -74,6 +84,9 @@ static const char *const fitting[][2] = {
     {"max_pool3d",
      "graph main(x: f32[1,2,4,3,5]) { %y, %i = max_pool3d %x {kernel_size=[3], stride=[2], "
      "padding=[1], ceil_mode}\n return %y, %i }"},
+    {"max_unpool3d",
+     "graph main(x: i32[1,2,4,3,5]) { %p, %i = max_pool3d %x {kernel_size=[2]}\n %y = "
+     "max_unpool3d %p, %i {kernel_size=[2], output_size=[4,3,5]}\n return %y }"},
     {"avg_pool3d",
      "graph main(x: f16[1,2,4,3,5]) { %y = avg_pool3d %x {kernel_size=[3], stride=[2], "
      "padding=[1], count_include_pad=0}\n return %y }"},
@@ -106,7 +119,8 @@ static const char *const fitting[][2] = {
 
 /* Dtypes of operand 0, of the others. */
 static const char *const dtypes[][2] = {{"f32", "f32"},   {"f32", "i64"}, {"i64", "i64"},
-                                        {"bool", "bool"}, {"f16", "f16"}, {"u8", "f64"}, {"c64", "c64"}, {"c128", "f32"}};
+                                        {"bool", "bool"}, {"f16", "f16"}, {"u8", "f64"},
+                                        {"c64", "c64"},   {"c128", "f32"}};
 
 /* Values of an attribute, one a variant; the first is sensible. */
 static const struct {

@@ -5,8 +5,12 @@ Each runs by the interpreter and as machine code, under ONNX's tolerances, and b
 reason: who is in it and passes is a failure, and so is who fails and isn't.
 
     test_onnx.py [-v] [NAME...]      -v: one line a case
-    test_onnx.py --list              rewrites the list from what is seen now"""
+    test_onnx.py --device cuda       on another device beside the interpreter
+    test_onnx.py --list              adds what is seen now to the list
+
+BRAZE_ONNX_DATA names another folder of such cases, ONNX's own of a newer release: the list is of 1.12 and 1.17."""
 import os
+import re
 import subprocess
 import sys
 import time
@@ -31,6 +35,7 @@ DATA = Path(os.environ.get("BRAZE_ONNX_DATA", "/usr/share/libonnx-testdata/data"
 SUITES = "node", "simple", "pytorch-operator", "pytorch-converted"
 LIST = HERE / "onnx/skipped.txt"
 RTOL, ATOL = 1e-3, 1e-7
+COMPILED = [0]  # how many sets of data a compiled function took
 
 
 def protos(folder, kind):
@@ -74,8 +79,22 @@ def same_bits(a, b):
     return np.array_equal(np.isnan(b), ~here) and a[here].tobytes() == b[here].tobytes()
 
 
+def traced(c, model, given, nout):
+    """The same results of a compiled function, whose operands have values that the host knows beforehand; None where it reads others."""
+    def f(*operands):
+        return reader.run(c, model, [Tensor(c, x.h, a) for x, (_, a) in zip(operands, given)])
+    try:
+        with c.compiled(f, len(given), nout) as call:
+            return [r.numpy() for r in call(*(c.tensor(a, dtype) for dtype, a in given))]
+    except Refused as e:
+        chosen = any(node.op_type == "If" for node in model.graph.node)  # the other branch of a program has to fit, too
+        if chosen or re.search("while bz_(compile traces|while records|cond records)", str(e)):
+            return None
+        raise
+
+
 def run_on(c, model, folder):
-    """Results on one device, checked."""
+    """Results on one device, checked; of a compiled function, too."""
     given = tensors(folder, "input", model.graph.input)
     want = tensors(folder, "output", model.graph.output)
     results = reader.run(c, model, [c.tensor(a, dtype) for dtype, a in given])
@@ -84,7 +103,9 @@ def run_on(c, model, folder):
         wrong = difference(r, w)
         if wrong:
             raise AssertionError(f"{c.device}: result {i}: {wrong}")
-    return [r.numpy() for r in results]
+    seen = [[r.numpy() for r in results]]
+    again = traced(c, model, given, len(results)) if c.device != "ref" else None
+    return seen + [again] if again else seen
 
 
 def case(contexts, path):
@@ -95,10 +116,12 @@ def case(contexts, path):
             seen = []
             for c in contexts:
                 with c.scope():
-                    seen.append(run_on(c, model, folder))
-            for i, (a, b) in enumerate(zip(*seen)):
-                if not same_bits(a, b):
-                    raise AssertionError(f"result {i}: the interpreter has other bits")
+                    seen += run_on(c, model, folder)
+            COMPILED[0] += len(seen) > len(contexts)
+            for results in zip(*seen):
+                for b in results[1:]:
+                    if not same_bits(results[0], b):
+                        raise AssertionError(f"the interpreter gives {results[0]}, not {b}")
     except reader.Absent as e:
         return str(e)
     except (Refused, AssertionError, TypeError, AttributeError, KeyError, IndexError, ValueError) as e:
@@ -107,24 +130,25 @@ def case(contexts, path):
 
 
 def listed():
-    return dict(line.split(": ", 1) for line in LIST.read_text().splitlines() if line and line[0] != "#") if LIST.exists() else {}
+    return dict(line.split(": ", 1) for line in LIST.read_text().splitlines() if line[0] != "#")
 
 
 def write(found):
-    head = [line for line in LIST.read_text().splitlines() if line.startswith("#")] if LIST.exists() else []
-    known = listed()
-    LIST.write_text("\n".join([*head, *(f"{name}: {known.get(name, why)}" for name, why in sorted(found.items()))]) + "\n")
+    head = [line for line in LIST.read_text().splitlines() if line.startswith("#")]
+    LIST.write_text("\n".join([*head, *(f"{name}: {why}" for name, why in sorted({**found, **listed()}.items()))]) + "\n")
 
 
 def main():
-    names = [a for a in sys.argv[1:] if a[0] != "-"]
+    args = sys.argv[1:]
+    device = args.pop(args.index("--device") + 1) if "--device" in args else "cpu"
+    names = [a for a in args if a[0] != "-"]
     cases = [(f"{suite}/{p.name[5:]}", p) for suite in SUITES for p in sorted((DATA / suite).glob("test_*"))]
     cases = [(name, p) for name, p in cases if not names or name in names or name.split("/")[1] in names]
     known, found, failed, passed = listed(), {}, [], 0
-    contexts = Context("ref"), Context("cpu")
+    contexts = Context("ref"), Context(device)
     for name, path in cases:
         start, why = time.time(), case(contexts, path)
-        if "-v" in sys.argv:
+        if "-v" in args:
             print(f"{name}: {why or 'passes'} ({time.time() - start:.3f} s)", flush=True)
         if why:
             found[name] = why
@@ -134,11 +158,14 @@ def main():
             failed.append(f"{name}: {why}" if why else f"{name}: passes, and is in {LIST.name}")
     for c in contexts:
         c.close()
-    if "--list" in sys.argv:
+    if "--list" in args:
         write(found)
     for f in failed[:40]:
         print(f[:600])
-    print(f"{len(cases) - len(found)} of {len(cases)} cases pass, {len(found)} are in {LIST.name}")
+    print(f"{len(cases) - len(found)} of {len(cases)} cases pass, {COMPILED[0]} times as a compiled function, too; {len(found)} are in {LIST.name}")
+    if COMPILED[0] < (not names) * len(cases) // 2:
+        failed.append(f"only {COMPILED[0]} of {len(cases)} cases went into a compiled function")
+        print(failed[-1])
     print(f"{passed} passed, {len(failed)} failed")
     return bool(failed) or not cases
 

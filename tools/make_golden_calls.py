@@ -375,6 +375,31 @@ def grids():
 
 # ---- the files
 
+def windows():
+    """Tapers, which have no operands, and the way back of max pools."""
+    f64 = dict(dtype=torch.float64)
+    for n in (0, 1, 2, 5, 8):
+        for p in (True, False):
+            tail = f"n={n}, periodic={int(p)}, dtype=f64"
+            for name in ("bartlett", "blackman", "hann", "hamming", "kaiser"):
+                yield f"~1e-9 {name}_window {{{tail}}}", lambda name=name, n=n, p=p: getattr(torch, f"{name}_window")(n, p, **f64)
+            yield f"~1e-9 hamming_window {{alpha=0.6, beta=0.3, {tail}}}", lambda n=n, p=p: torch.hamming_window(n, p, 0.6, 0.3, **f64)
+            yield f"~1e-9 kaiser_window {{beta=3.5, {tail}}}", lambda n=n, p=p: torch.kaiser_window(n, p, 3.5, **f64)
+    yield "hann_window {n=-1}", lambda: torch.hann_window(-1)
+    yield "kaiser_window {n=3, dtype=i64}", lambda: torch.kaiser_window(3, dtype=torch.int64)
+    for shape, i, how, args in (("[2,2,3]", "distinct12", "kernel_size=[4]", (4,)), ("[2,3]", "distinct8", "kernel_size=[4], stride=[2]", (4, 2)),
+                                ("[2,3]", "distinct6", "kernel_size=[3], stride=[2], padding=[1], output_size=[6]", (3, 2, 1, [6]))):
+        yield f"max_unpool1d %x, %i {{{how}}}", lambda x, i, a=args: F.max_unpool1d(x, i, *a), f"x:normal{shape}", f"i:{i}{shape}"
+    for shape, i, how, args in (("[2,2,2,2]", "distinct64", "kernel_size=[4]", (4,)), ("[1,3,3]", "distinct25", "kernel_size=[3], stride=[2], padding=[1]", (3, 2, 1)),
+                                ("[1,2,2,3]", "distinct24", "kernel_size=[2], output_size=[5, 6]", (2, None, 0, [5, 6])),
+                                ("[1,2,2,3]", "distinct18", "kernel_size=[2], output_size=[3, 6]", (2, None, 0, [3, 6])),
+                                ("[1,2,2,3]", "distinct18", "kernel_size=[3, 2], stride=[2, 2], padding=[1, 0]", ((3, 2), 2, (1, 0))),
+                                ("[1,2,2,3]", "distinct24", "kernel_size=[2], output_size=[4, 8]", (2, None, 0, [4, 8])), ("[2,3]", "distinct6", "kernel_size=[2]", (2,))):
+        yield f"max_unpool2d %x, %i {{{how}}}", lambda x, i, a=args: F.max_unpool2d(x, i, *a), f"x:normal{shape}", f"i:{i}{shape}"
+    yield "max_unpool3d %x, %i {kernel_size=[2]}", lambda x, i: F.max_unpool3d(x, i, 2), "x:normal[1,1,2,2,2]", "i:distinct64[1,1,2,2,2]"
+    yield "max_unpool2d %x, %i {kernel_size=[2]}", lambda x, i: F.max_unpool2d(x, i, 2), "x:normal[1,1,2,2]", "i:distinct9[1,1,2,3]"
+
+
 def tensor(call, word):
     word, fixed = word.lstrip("-"), word.startswith("-")
     v = torch.from_numpy(np.array(value(call, word)))
@@ -411,7 +436,7 @@ def case(call, f, *words):
     return "".join(out)
 
 
-FAMILIES = {f.__name__: f for f in (activations, losses, arithmetic, special, statistics, products, creation, linalg, grids)}
+FAMILIES = {f.__name__: f for f in (activations, losses, arithmetic, special, statistics, products, creation, linalg, grids, windows)}
 
 
 def main():

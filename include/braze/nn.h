@@ -438,6 +438,24 @@ BZ_API bz_tensor *bz_max_pool2d_at(bz_tensor *x, const int *kernel_size, const i
 BZ_API bz_tensor *bz_max_pool3d_at(bz_tensor *x, const int *kernel_size, const int *stride,
                                    const int *padding, const int *dilation, int n, bool ceil_mode,
                                    bz_tensor **indices, const char *site);
+/* The way back of max_pool1d: each value of x [N, C, L], or one sample [C, L], at the place in its plane that indices, of x's shape,
+ * say, zeros elsewhere; of several at one place the last stays. Lists as for max_pool1d; output_size: the plane's, less than a step
+ * from the smallest that has so many windows; NULL: that one. An index outside: BZ_EINDEX, when it runs. */
+BZ_API bz_tensor *bz_max_unpool1d_at(bz_tensor *x, bz_tensor *indices, const int *kernel_size,
+                                     const int *stride, const int *padding, const int *output_size,
+                                     int n, const char *site);
+/* The way back of max_pool2d: each value of x [N, C, H, W], or one sample [C, H, W], at the place in its plane that indices, of x's
+ * shape, say, zeros elsewhere; of several at one place the last stays. Lists as for max_pool2d; output_size: the plane's, less than
+ * a step from the smallest that has so many windows; NULL: that one. An index outside: BZ_EINDEX, when it runs. */
+BZ_API bz_tensor *bz_max_unpool2d_at(bz_tensor *x, bz_tensor *indices, const int *kernel_size,
+                                     const int *stride, const int *padding, const int *output_size,
+                                     int n, const char *site);
+/* The way back of max_pool3d: each value of x [N, C, D, H, W], or one sample [C, D, H, W], at the place in its plane that indices,
+ * of x's shape, say, zeros elsewhere; of several at one place the last stays. Lists as for max_pool3d; output_size: the plane's,
+ * less than a step from the smallest that has so many windows; NULL: that one. An index outside: BZ_EINDEX, when it runs. */
+BZ_API bz_tensor *bz_max_unpool3d_at(bz_tensor *x, bz_tensor *indices, const int *kernel_size,
+                                     const int *stride, const int *padding, const int *output_size,
+                                     int n, const char *site);
 /* The mean of each window on x [N, C, L], or one sample [C, L]. Lists as for max_pool1d. count_include_pad: zeros of the padding are
  * elements, too. */
 BZ_API bz_tensor *bz_avg_pool1d_at(bz_tensor *x, const int *kernel_size, const int *stride,
@@ -525,6 +543,9 @@ BZ_API bz_tensor *bz_scaled_dot_product_attention_at(bz_tensor *query, bz_tensor
 #define bz_max_pool1d(...)                             bz_max_pool1d_at(__VA_ARGS__, BZ_SITE)
 #define bz_max_pool2d(...)                             bz_max_pool2d_at(__VA_ARGS__, BZ_SITE)
 #define bz_max_pool3d(...)                             bz_max_pool3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_max_unpool1d(...)                           bz_max_unpool1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_max_unpool2d(...)                           bz_max_unpool2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_max_unpool3d(...)                           bz_max_unpool3d_at(__VA_ARGS__, BZ_SITE)
 #define bz_avg_pool1d(...)                             bz_avg_pool1d_at(__VA_ARGS__, BZ_SITE)
 #define bz_avg_pool2d(...)                             bz_avg_pool2d_at(__VA_ARGS__, BZ_SITE)
 #define bz_avg_pool3d(...)                             bz_avg_pool3d_at(__VA_ARGS__, BZ_SITE)

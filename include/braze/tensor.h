@@ -96,6 +96,26 @@ BZ_API bz_tensor *bz_empty_at(bz_context *c, const int64_t *shape, int rank, bz_
 /* n powers of base, their exponents from start to stop. Floats only. */
 BZ_API bz_tensor *bz_logspace_at(bz_context *c, double start, double stop, int64_t n, double base,
                                  bz_dtype dtype, const char *site);
+/* A triangle of n values from 0 to 1 and back. periodic: the turn ends behind the last value, as spectra want it; else with it, as
+ * NumPy and filters have it. Floats only, computed in f64. */
+BZ_API bz_tensor *bz_bartlett_window_at(bz_context *c, int64_t n, bool periodic, bz_dtype dtype,
+                                        const char *site);
+/* n values of 0.42 - 0.5 cos(t) + 0.08 cos(2t) over one turn. periodic: the turn ends behind the last value, as spectra want it;
+ * else with it, as NumPy and filters have it. Floats only, computed in f64. */
+BZ_API bz_tensor *bz_blackman_window_at(bz_context *c, int64_t n, bool periodic, bz_dtype dtype,
+                                        const char *site);
+/* n values of alpha - beta cos(t) over one turn. periodic: the turn ends behind the last value, as spectra want it; else with it, as
+ * NumPy and filters have it. Floats only, computed in f64. */
+BZ_API bz_tensor *bz_hamming_window_at(bz_context *c, int64_t n, bool periodic, double alpha,
+                                       double beta, bz_dtype dtype, const char *site);
+/* n values of (1 - cos(t)) / 2 over one turn. periodic: the turn ends behind the last value, as spectra want it; else with it, as
+ * NumPy and filters have it. Floats only, computed in f64. */
+BZ_API bz_tensor *bz_hann_window_at(bz_context *c, int64_t n, bool periodic, bz_dtype dtype,
+                                    const char *site);
+/* n values of i0(beta sqrt(1 - t^2)) / i0(beta), t from -1 to 1. periodic: the turn ends behind the last value, as spectra want it;
+ * else with it, as NumPy and filters have it. Floats only, computed in f64. */
+BZ_API bz_tensor *bz_kaiser_window_at(bz_context *c, int64_t n, bool periodic, double beta,
+                                      bz_dtype dtype, const char *site);
 /* [n, m] with 1 on and below diagonal k. */
 BZ_API bz_tensor *bz_tri_at(bz_context *c, int64_t n, int64_t m, int64_t k, bz_dtype dtype,
                             const char *site);
@@ -105,21 +125,44 @@ BZ_API bz_tensor *bz_tril_indices_at(bz_context *c, int64_t row, int64_t col, in
 /* Rows and columns of the elements on and above a diagonal of [row, col], in order: [2, count] */
 BZ_API bz_tensor *bz_triu_indices_at(bz_context *c, int64_t row, int64_t col, int64_t offset,
                                      const char *site);
-#define bz_empty(...)                                  bz_empty_at(__VA_ARGS__, BZ_SITE)
-#define bz_logspace_4_(c, start, stop, n)              bz_logspace_at((c), (start), (stop), (n), 10, BZ_F32, BZ_SITE)
-#define bz_logspace_5_(c, start, stop, n, base)        bz_logspace_at((c), (start), (stop), (n), (base), BZ_F32, BZ_SITE)
-#define bz_logspace_6_(c, start, stop, n, base, dtype) bz_logspace_at((c), (start), (stop), (n), (base), (dtype), BZ_SITE)
-#define bz_logspace(...)                               BZ_BY_COUNT_(bz_logspace, __VA_ARGS__)
-#define bz_tri_3_(c, n, m)                             bz_tri_at((c), (n), (m), 0, BZ_F32, BZ_SITE)
-#define bz_tri_4_(c, n, m, k)                          bz_tri_at((c), (n), (m), (k), BZ_F32, BZ_SITE)
-#define bz_tri_5_(c, n, m, k, dtype)                   bz_tri_at((c), (n), (m), (k), (dtype), BZ_SITE)
-#define bz_tri(...)                                    BZ_BY_COUNT_(bz_tri, __VA_ARGS__)
-#define bz_tril_indices_3_(c, row, col)                bz_tril_indices_at((c), (row), (col), 0, BZ_SITE)
-#define bz_tril_indices_4_(c, row, col, offset)        bz_tril_indices_at((c), (row), (col), (offset), BZ_SITE)
-#define bz_tril_indices(...)                           BZ_BY_COUNT_(bz_tril_indices, __VA_ARGS__)
-#define bz_triu_indices_3_(c, row, col)                bz_triu_indices_at((c), (row), (col), 0, BZ_SITE)
-#define bz_triu_indices_4_(c, row, col, offset)        bz_triu_indices_at((c), (row), (col), (offset), BZ_SITE)
-#define bz_triu_indices(...)                           BZ_BY_COUNT_(bz_triu_indices, __VA_ARGS__)
+#define bz_empty(...)                                    bz_empty_at(__VA_ARGS__, BZ_SITE)
+#define bz_logspace_4_(c, start, stop, n)                bz_logspace_at((c), (start), (stop), (n), 10, BZ_F32, BZ_SITE)
+#define bz_logspace_5_(c, start, stop, n, base)          bz_logspace_at((c), (start), (stop), (n), (base), BZ_F32, BZ_SITE)
+#define bz_logspace_6_(c, start, stop, n, base, dtype)   bz_logspace_at((c), (start), (stop), (n), (base), (dtype), BZ_SITE)
+#define bz_logspace(...)                                 BZ_BY_COUNT_(bz_logspace, __VA_ARGS__)
+#define bz_bartlett_window_2_(c, n)                      bz_bartlett_window_at((c), (n), true, BZ_F32, BZ_SITE)
+#define bz_bartlett_window_3_(c, n, periodic)            bz_bartlett_window_at((c), (n), (periodic), BZ_F32, BZ_SITE)
+#define bz_bartlett_window_4_(c, n, periodic, dtype)     bz_bartlett_window_at((c), (n), (periodic), (dtype), BZ_SITE)
+#define bz_bartlett_window(...)                          BZ_BY_COUNT_(bz_bartlett_window, __VA_ARGS__)
+#define bz_blackman_window_2_(c, n)                      bz_blackman_window_at((c), (n), true, BZ_F32, BZ_SITE)
+#define bz_blackman_window_3_(c, n, periodic)            bz_blackman_window_at((c), (n), (periodic), BZ_F32, BZ_SITE)
+#define bz_blackman_window_4_(c, n, periodic, dtype)     bz_blackman_window_at((c), (n), (periodic), (dtype), BZ_SITE)
+#define bz_blackman_window(...)                          BZ_BY_COUNT_(bz_blackman_window, __VA_ARGS__)
+#define bz_hamming_window_2_(c, n)                       bz_hamming_window_at((c), (n), true, 0.54, 0.46, BZ_F32, BZ_SITE)
+#define bz_hamming_window_3_(c, n, periodic)             bz_hamming_window_at((c), (n), (periodic), 0.54, 0.46, BZ_F32, BZ_SITE)
+#define bz_hamming_window_4_(c, n, periodic, alpha)      bz_hamming_window_at((c), (n), (periodic), (alpha), 0.46, BZ_F32, BZ_SITE)
+#define bz_hamming_window_5_(c, n, periodic, alpha, beta) bz_hamming_window_at((c), (n), (periodic), (alpha), (beta), BZ_F32, BZ_SITE)
+#define bz_hamming_window_6_(c, n, periodic, alpha, beta, dtype) bz_hamming_window_at((c), (n), (periodic), (alpha), (beta), (dtype), BZ_SITE)
+#define bz_hamming_window(...)                           BZ_BY_COUNT_(bz_hamming_window, __VA_ARGS__)
+#define bz_hann_window_2_(c, n)                          bz_hann_window_at((c), (n), true, BZ_F32, BZ_SITE)
+#define bz_hann_window_3_(c, n, periodic)                bz_hann_window_at((c), (n), (periodic), BZ_F32, BZ_SITE)
+#define bz_hann_window_4_(c, n, periodic, dtype)         bz_hann_window_at((c), (n), (periodic), (dtype), BZ_SITE)
+#define bz_hann_window(...)                              BZ_BY_COUNT_(bz_hann_window, __VA_ARGS__)
+#define bz_kaiser_window_2_(c, n)                        bz_kaiser_window_at((c), (n), true, 12, BZ_F32, BZ_SITE)
+#define bz_kaiser_window_3_(c, n, periodic)              bz_kaiser_window_at((c), (n), (periodic), 12, BZ_F32, BZ_SITE)
+#define bz_kaiser_window_4_(c, n, periodic, beta)        bz_kaiser_window_at((c), (n), (periodic), (beta), BZ_F32, BZ_SITE)
+#define bz_kaiser_window_5_(c, n, periodic, beta, dtype) bz_kaiser_window_at((c), (n), (periodic), (beta), (dtype), BZ_SITE)
+#define bz_kaiser_window(...)                            BZ_BY_COUNT_(bz_kaiser_window, __VA_ARGS__)
+#define bz_tri_3_(c, n, m)                               bz_tri_at((c), (n), (m), 0, BZ_F32, BZ_SITE)
+#define bz_tri_4_(c, n, m, k)                            bz_tri_at((c), (n), (m), (k), BZ_F32, BZ_SITE)
+#define bz_tri_5_(c, n, m, k, dtype)                     bz_tri_at((c), (n), (m), (k), (dtype), BZ_SITE)
+#define bz_tri(...)                                      BZ_BY_COUNT_(bz_tri, __VA_ARGS__)
+#define bz_tril_indices_3_(c, row, col)                  bz_tril_indices_at((c), (row), (col), 0, BZ_SITE)
+#define bz_tril_indices_4_(c, row, col, offset)          bz_tril_indices_at((c), (row), (col), (offset), BZ_SITE)
+#define bz_tril_indices(...)                             BZ_BY_COUNT_(bz_tril_indices, __VA_ARGS__)
+#define bz_triu_indices_3_(c, row, col)                  bz_triu_indices_at((c), (row), (col), 0, BZ_SITE)
+#define bz_triu_indices_4_(c, row, col, offset)          bz_triu_indices_at((c), (row), (col), (offset), BZ_SITE)
+#define bz_triu_indices(...)                             BZ_BY_COUNT_(bz_triu_indices, __VA_ARGS__)
 
 /* Uniform in [0, 1): the next numbers of c's stream (Philox4x32-10). */
 BZ_API bz_tensor *bz_rand_at(bz_context *c, const int64_t *shape, int rank, bz_dtype dtype,

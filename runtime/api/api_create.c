@@ -98,6 +98,46 @@ bz_tensor *bz_logspace_at(bz_context *c, double start, double stop, int64_t n, d
     return rt_end(&r, ready ? ir_logspace(r.g, start, stop, n, base, t) : 0);
 }
 
+static bool begin_window(rt_rec *r, const char *name, bz_context *c, int64_t n, bz_dtype t,
+                         const char *site) {
+    return rt_begin_new(r, name, c, site) && rt_check_shape(c, name, site, t, &n, 1);
+}
+
+bz_tensor *bz_bartlett_window_at(bz_context *c, int64_t n, bool periodic, bz_dtype t,
+                                 const char *site) {
+    rt_rec r;
+    bool ready = begin_window(&r, "bartlett_window", c, n, t, site);
+    return rt_end(&r, ready ? ir_bartlett_window(r.g, n, periodic, t) : 0);
+}
+
+bz_tensor *bz_blackman_window_at(bz_context *c, int64_t n, bool periodic, bz_dtype t,
+                                 const char *site) {
+    rt_rec r;
+    bool ready = begin_window(&r, "blackman_window", c, n, t, site);
+    return rt_end(&r, ready ? ir_blackman_window(r.g, n, periodic, t) : 0);
+}
+
+bz_tensor *bz_hamming_window_at(bz_context *c, int64_t n, bool periodic, double alpha, double beta,
+                                bz_dtype t, const char *site) {
+    rt_rec r;
+    bool ready = begin_window(&r, "hamming_window", c, n, t, site);
+    return rt_end(&r, ready ? ir_hamming_window(r.g, n, periodic, alpha, beta, t) : 0);
+}
+
+bz_tensor *bz_hann_window_at(bz_context *c, int64_t n, bool periodic, bz_dtype t,
+                             const char *site) {
+    rt_rec r;
+    bool ready = begin_window(&r, "hann_window", c, n, t, site);
+    return rt_end(&r, ready ? ir_hann_window(r.g, n, periodic, t) : 0);
+}
+
+bz_tensor *bz_kaiser_window_at(bz_context *c, int64_t n, bool periodic, double beta, bz_dtype t,
+                               const char *site) {
+    rt_rec r;
+    bool ready = begin_window(&r, "kaiser_window", c, n, t, site);
+    return rt_end(&r, ready ? ir_kaiser_window(r.g, n, periodic, beta, t) : 0);
+}
+
 bz_tensor *bz_tri_at(bz_context *c, int64_t n, int64_t m, int64_t k, bz_dtype t, const char *site) {
     rt_rec r;
     bool ready =

@@ -1571,6 +1571,36 @@ bz_tensor *bz_max_pool3d_at(bz_tensor *x, const int *kernel_size, const int *str
     return rt_end_results(&r, made, 2, (bz_tensor **[]){indices});
 }
 
+bz_tensor *bz_max_unpool1d_at(bz_tensor *x, bz_tensor *indices, const int *kernel_size,
+                              const int *stride, const int *padding, const int *output_size, int n,
+                              const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "max_unpool1d", site, (bz_tensor *[]){x, indices}, 2, 0, BZ_I64)
+              && rt_list(&r, kernel_size, n) && rt_list_or_none(&r, stride, n)
+              && rt_list_or_none(&r, padding, n) && rt_list_or_none(&r, output_size, n);
+    return rt_end(&r, ready ? ir_max_unpool(r.g, "max_unpool1d", 1, r.x[0], r.x[1], kernel_size, (unsigned)n, stride, (unsigned)n, padding, (unsigned)n, output_size, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_max_unpool2d_at(bz_tensor *x, bz_tensor *indices, const int *kernel_size,
+                              const int *stride, const int *padding, const int *output_size, int n,
+                              const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "max_unpool2d", site, (bz_tensor *[]){x, indices}, 2, 0, BZ_I64)
+              && rt_list(&r, kernel_size, n) && rt_list_or_none(&r, stride, n)
+              && rt_list_or_none(&r, padding, n) && rt_list_or_none(&r, output_size, n);
+    return rt_end(&r, ready ? ir_max_unpool(r.g, "max_unpool2d", 2, r.x[0], r.x[1], kernel_size, (unsigned)n, stride, (unsigned)n, padding, (unsigned)n, output_size, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_max_unpool3d_at(bz_tensor *x, bz_tensor *indices, const int *kernel_size,
+                              const int *stride, const int *padding, const int *output_size, int n,
+                              const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "max_unpool3d", site, (bz_tensor *[]){x, indices}, 2, 0, BZ_I64)
+              && rt_list(&r, kernel_size, n) && rt_list_or_none(&r, stride, n)
+              && rt_list_or_none(&r, padding, n) && rt_list_or_none(&r, output_size, n);
+    return rt_end(&r, ready ? ir_max_unpool(r.g, "max_unpool3d", 3, r.x[0], r.x[1], kernel_size, (unsigned)n, stride, (unsigned)n, padding, (unsigned)n, output_size, (unsigned)n) : 0);
+}
+
 bz_tensor *bz_avg_pool1d_at(bz_tensor *x, const int *kernel_size, const int *stride,
                             const int *padding, int n, bool ceil_mode, bool count_include_pad,
                             const char *site) {

@@ -214,6 +214,17 @@ ir_ref ir_matrix_cond(ir_graph *g, ir_ref x, const char *p);
 ir_ref ir_matrix_exp(ir_graph *g, ir_ref x);
 /* n powers of base, their exponents from start to stop. */
 ir_ref ir_logspace(ir_graph *g, double start, double stop, int64_t n, double base, bz_dtype dtype);
+/* A triangle of n values from 0 to 1 and back. */
+ir_ref ir_bartlett_window(ir_graph *g, int64_t n, bool periodic, bz_dtype dtype);
+/* n values of 0.42 - 0.5 cos(t) + 0.08 cos(2t) over one turn. */
+ir_ref ir_blackman_window(ir_graph *g, int64_t n, bool periodic, bz_dtype dtype);
+/* n values of alpha - beta cos(t) over one turn. */
+ir_ref ir_hamming_window(ir_graph *g, int64_t n, bool periodic, double alpha, double beta,
+                         bz_dtype dtype);
+/* n values of (1 - cos(t)) / 2 over one turn. */
+ir_ref ir_hann_window(ir_graph *g, int64_t n, bool periodic, bz_dtype dtype);
+/* n values of i0(beta sqrt(1 - t^2)) / i0(beta), t from -1 to 1. */
+ir_ref ir_kaiser_window(ir_graph *g, int64_t n, bool periodic, double beta, bz_dtype dtype);
 /* [n, m] with 1 on and below diagonal k. */
 ir_ref ir_tri(ir_graph *g, int64_t n, int64_t m, int64_t k, bz_dtype dtype);
 /* Rows and columns of the elements on and below a diagonal of [row, col], in order: [2, count] */

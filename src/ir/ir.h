@@ -423,6 +423,9 @@ ir_ref ir_convolve_back(ir_graph *g, const char *name, unsigned n, ir_ref x, ir_
                         unsigned npadding, const int *output_padding, unsigned noutput,
                         const int *dilation, unsigned ndilation, int groups);
 /* Pooling over the last n axes; lists as above (stride: kernel). *indices: places in the plane. */
+ir_ref ir_max_unpool(ir_graph *g, const char *name, unsigned n, ir_ref x, ir_ref indices, const int *kernel,
+                     unsigned nkernel, const int *stride, unsigned nstride, const int *padding,
+                     unsigned npadding, const int *size, unsigned nsize);
 ir_ref ir_max_pool(ir_graph *g, const char *name, unsigned n, ir_ref x, const int *kernel,
                    unsigned nkernel, const int *stride, unsigned nstride, const int *padding,
                    unsigned npadding, const int *dilation, unsigned ndilation, bool ceil,

@@ -130,8 +130,11 @@ def max_unpool(n, x, index, output_shape=None, kernel_shape=None, strides=None, 
     r = x.ndim - 2
     stride, (lo, hi) = strides or [1] * r, borders("NOTSET", pads, None, kernel_shape, None, None)
     sizes = [(d - 1) * s + k - p - q for d, s, k, p, q in zip(x.shape[2:], stride, kernel_shape, lo, hi)]
-    flat = n.c.zeros(shape=[math.prod([*x.shape[:2], *sizes])], dtype=x.dtype)
-    y = flat.scatter(index.ravel(), x.ravel()).reshape(shape=[*x.shape[:2], *sizes])
+    index = index.mod(math.prod(sizes))  # in the plane
+    if lo == hi:
+        y = n.c.call(by_rank(x, "max_unpool"), x, index, kernel_size=kernel_shape, stride=stride, padding=lo)
+    else:
+        y = n.c.call(by_rank(x, "max_unpool"), x, index, kernel_size=kernel_shape, stride=stride, output_size=sizes)
     return y if output_shape is None else padded(y, [0] * r, [b - a for a, b in zip(sizes, n.ints(output_shape)[2:])])
 
 

@@ -1,33 +1,36 @@
 """ops_quant.py - ONNX's ops on 8-bit integers with scales in braze."""
 from ops_nn import conv
-from reader import op
+from reader import dtype, op
 
 RANGES = {"u8": (0.0, 255.0), "i8": (-128.0, 127.0), "u16": (0.0, 65535.0), "i16": (-32768.0, 32767.0)}
 
 
-def beside(x, v, axis):
-    """v, one number or one for each place of an axis, so that it broadcasts with x."""
+def beside(x, v, axis, block=0):
+    """v, one number or one for each place of an axis, or for `block` places of it, so that it broadcasts with x."""
+    if block and v.ndim == x.ndim:
+        return v.repeat_interleave(repeats=[block], axis=axis).narrow(axis=axis, start=0, length=x.shape[axis])
     return v if v.ndim == 0 or v.shape == (1,) else v.reshape(shape=[-1 if a == axis % x.ndim else 1 for a in range(x.ndim)])
 
 
-def quantized(x, scale, zero, dtype):
-    low, high = RANGES[dtype]
+def quantized(x, scale, zero, made):
+    low, high = RANGES[made]
     y = (x / scale).round()
-    return (y if zero is None else y + zero.cast(dtype="f32")).clamp(low, high).cast(dtype=dtype)
+    return (y if zero is None else y + zero.cast(dtype="f32")).clamp(low, high).cast(dtype=made)
 
 
-def centred(x, zero, dtype="i32"):
-    return x.cast(dtype=dtype) if zero is None else x.cast(dtype=dtype) - zero.cast(dtype=dtype)
+def centred(x, zero):
+    return x.cast(dtype="i32") if zero is None else x.cast(dtype="i32") - zero.cast(dtype="i32")
 
 
 @op("QuantizeLinear")
-def quantize(n, x, scale, zero=None, axis=1, saturate=1):
-    return quantized(x, beside(x, scale, axis), None if zero is None else beside(x, zero, axis), "u8" if zero is None else zero.dtype)
+def quantize(n, x, scale, zero=None, axis=1, saturate=1, block_size=0, output_dtype=0):
+    made = zero.dtype if zero is not None else dtype(output_dtype) if output_dtype else "u8"
+    return quantized(x, beside(x, scale, axis, block_size), None if zero is None else beside(x, zero, axis, block_size), made)
 
 
 @op("DequantizeLinear")
-def dequantize(n, x, scale, zero=None, axis=1):
-    return centred(x, None if zero is None else beside(x, zero, axis)).cast(dtype=scale.dtype) * beside(x, scale, axis)
+def dequantize(n, x, scale, zero=None, axis=1, block_size=0):
+    return centred(x, None if zero is None else beside(x, zero, axis, block_size)).cast(dtype=scale.dtype) * beside(x, scale, axis, block_size)
 
 
 @op("DynamicQuantizeLinear")

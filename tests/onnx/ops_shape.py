@@ -45,13 +45,8 @@ def arange(n, start, limit, delta):
 
 @op("HannWindow", "HammingWindow", "BlackmanWindow")
 def window(n, size, output_datatype=1, periodic=1):
-    count = n.int(size)
-    a = {"HannWindow": [0.5, 0.5], "HammingWindow": [25 / 46, 21 / 46], "BlackmanWindow": [0.42, 0.5, -0.08]}[n.op]
-    t = n.c.arange(stop=float(count), dtype="f32") * (6.283185307179586 / (count - (not periodic)))
-    y = t * 0.0 + a[0]
-    for k, weight in enumerate(a[1:]):
-        y = y - (t * (k + 1)).cos() * weight
-    return y.cast(dtype=dtype_of(output_datatype))
+    name, more = {"HannWindow": ("hann_window", {}), "HammingWindow": ("hamming_window", {"alpha": 25 / 46, "beta": 21 / 46}), "BlackmanWindow": ("blackman_window", {})}[n.op]
+    return n.c.call(name, n=n.int(size), periodic=bool(periodic), dtype=dtype_of(output_datatype), **more)
 
 
 @op("Shape")

@@ -24,7 +24,8 @@ def op(*names):
 
 def dtype(number):
     if number not in NAMES:
-        raise Absent(f"{onnx.TensorProto.DataType.Name(number).lower()} is no dtype")
+        known = onnx.TensorProto.DataType.values()  # of the reader's release
+        raise Absent(f"{onnx.TensorProto.DataType.Name(number).lower() if number in known else f'ONNX type {number}'} is no dtype")
     return NAMES[number]
 
 

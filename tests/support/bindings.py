@@ -33,6 +33,10 @@ class Options(ctypes.Structure):
                 ("find_nan", ctypes.c_bool), ("quiet", ctypes.c_bool), ("number", INT), ("numerics", INT)]
 
 
+class CompileOptions(ctypes.Structure):
+    _fields_ = [("nin", INT), ("nout", INT), ("donate", P), ("in_names", P), ("out_names", P), ("lean", ctypes.c_bool)]
+
+
 class Refused(Exception):
     pass
 
@@ -45,7 +49,8 @@ def library():
                                 ("eval", INT, P, INT), ("ndim", INT, P), ("shape", ctypes.POINTER(I64), P), ("dtype_of", INT, P), ("scalar_at", P, P, DOUBLE, P),
                                 ("scalar_int_at", P, P, I64, P), ("gelu_at", P, P, P), ("gelu_tanh_at", P, P, P), ("at_get_at", P, P, P, INT, ctypes.c_char_p, P),
                                 ("nonzero_at", P, P, P), ("masked_select_at", P, P, P, P), ("unique_at", P, P, P, P, P), ("unique_consecutive_at", P, P, P, P, P),
-                                ("grad_at", INT, P, P, INT, P, P), ("cond_at", INT, P, P, FUNCTION, FUNCTION, P, P, INT, P, INT, P), ("while_at", INT, P, FUNCTION, FUNCTION, P, I64, P, INT, P, P)]:
+                                ("grad_at", INT, P, P, INT, P, P), ("compile_at", P, P, FUNCTION, P, P, P), ("call", INT, P, P, P), ("program_free", INT, P),
+                                ("cond_at", INT, P, P, FUNCTION, FUNCTION, P, P, INT, P, INT, P), ("while_at", INT, P, FUNCTION, FUNCTION, P, I64, P, INT, P, P)]:
         f = getattr(lib, "bz_" + name)
         f.restype, f.argtypes = result, args
     return lib
@@ -127,9 +132,9 @@ def call_of(name):
 
 
 class Context:
-    def __init__(self, device="cpu", threads=1):
+    def __init__(self, device="cpu", threads=1, **options):
         h = P()
-        if library().bz_open(ctypes.byref(Options(device=DEVICES[device], threads=threads)), ctypes.byref(h)):
+        if library().bz_open(ctypes.byref(Options(device=DEVICES[device], threads=threads, **options)), ctypes.byref(h)):
             raise Refused(library().bz_message(None).decode())
         self.h, self.device, self.raised = h.value, device, None
 
@@ -154,7 +159,7 @@ class Context:
         """A copy of an array; as bf16 it is one of bits (u2)."""
         a = np.asarray(array, order="C")
         dtype = dtype or next(k for k, v in NUMPY.items() if np.dtype(v) == a.dtype and k != "bf16")
-        x = Tensor(self, library().bz_from_data_at(self.h, DTYPES.index(dtype), a.ctypes.data, (I64 * a.ndim)(*a.shape), a.ndim, None))
+        x = Tensor(self, library().bz_from_data_at(self.h, DTYPES.index(dtype), a.ctypes.data, (I64 * a.ndim)(*a.shape), a.ndim, None), a)
         self.check()
         return x
 
@@ -210,6 +215,22 @@ class Context:
         self.ran(library().bz_cond_at(self.h, pred.h, *fs, None, (P * len(operands))(*[x.h for x in operands]), len(operands), out, nout, None))
         return [Tensor(self, h) for h in out]
 
+    @contextlib.contextmanager
+    def compiled(self, f, nin, nout):
+        """f(*tensors) -> tensors as a program, for calls until the end of the block."""
+        fn, options = self.function(f), CompileOptions(nin=nin, nout=nout)
+        program = library().bz_compile_at(self.h, fn, None, ctypes.byref(options), None)
+
+        def call(*x):
+            out = (P * nout)()
+            self.ran(library().bz_call(program, (P * nin)(*[t.h for t in x]), out))
+            return [Tensor(self, h) for h in out]
+        self.check()
+        try:
+            yield call
+        finally:
+            library().bz_program_free(program)
+
     def while_loop(self, test, body, operands, most=0):
         out = (P * len(operands))()
         fs = self.function(lambda *x: [test(*x)]), self.function(body)
@@ -218,10 +239,11 @@ class Context:
 
 
 class Tensor:
-    __slots__ = ("c", "h")
+    """known: the elements, where the host has them anyway (of bf16 the bits)."""
+    __slots__ = ("c", "h", "known")
 
-    def __init__(self, c, h):
-        self.c, self.h = c, h
+    def __init__(self, c, h, known=None):
+        self.c, self.h, self.known = c, h, known
 
     @property
     def shape(self):
@@ -238,9 +260,11 @@ class Tensor:
 
     def numpy(self):
         """A copy on the host; of bf16 the values, as f4."""
-        a = np.empty(self.shape, NUMPY[self.dtype])
-        library().bz_to_host(self.h, a.ctypes.data, a.nbytes)
-        self.c.check()
+        a = self.known
+        if a is None:
+            a = np.empty(self.shape, NUMPY[self.dtype])
+            library().bz_to_host(self.h, a.ctypes.data, a.nbytes)
+            self.c.check()
         return (a.astype("u4") << 16).view("f4") if self.dtype == "bf16" else a
 
     def own(self, name, *args):

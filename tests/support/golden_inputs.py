@@ -2,7 +2,7 @@
 
     "x:normal[3,4]"     f64, like the others; drawn by NumPy's legacy generator, whose numbers never change
     kinds               normal, unit (0 .. 1), above (0.1 .. 3), big (1.5 .. 6.5), small (whole numbers -3 .. 3), edges (the special values, then normal),
-                        zero, sign (-1 or 1), holes (NaN in the first row and here and there), spd (symmetric positive definite matrices), class5 (i64, 0 .. 4), bits (bool), int (i64, -20 .. 20), odd (i64, -7 .. 7), and f16, bf16, f32 in front of a kind: normal.f32"""
+                        zero, sign (-1 or 1), holes (NaN in the first row and here and there), spd (symmetric positive definite matrices), class5 (i64, 0 .. 4), distinct9 (i64, other ones of 0 .. 8), bits (bool), int (i64, -20 .. 20), odd (i64, -7 .. 7), and f16, bf16, f32 in front of a kind: normal.f32"""
 import re
 import zlib
 
@@ -21,7 +21,7 @@ def parse(word):
 def dtype_of(word):
     """braze's name of the dtype."""
     _, kind, dtype, _ = parse(word)
-    return dtype or ("i64" if kind in ("int", "odd") or kind.startswith("class") else "bool" if kind == "bits" else "f64")
+    return dtype or ("i64" if kind in ("int", "odd") or kind.startswith(("class", "distinct")) else "bool" if kind == "bits" else "f64")
 
 
 def value(call, word):
@@ -40,6 +40,8 @@ def value(call, word):
         v = a @ np.swapaxes(a, -1, -2) + shape[-1] * np.eye(shape[-1])
     elif kind.startswith("class"):
         v = r.randint(0, int(kind[5:]), n).astype("i8")
+    elif kind.startswith("distinct"):
+        v = r.permutation(int(kind[8:]))[:n].astype("i8")
     else:
         v = {"normal": lambda: r.standard_normal(n) * 2, "unit": lambda: r.random_sample(n), "above": lambda: r.random_sample(n) * 2.9 + 0.1,
              "small": lambda: r.randint(-3, 4, n).astype("f8"), "big": lambda: r.random_sample(n) * 5 + 1.5, "zero": lambda: np.zeros(n), "sign": lambda: r.randint(0, 2, n) * 2.0 - 1,
