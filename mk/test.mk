@@ -36,7 +36,7 @@ run-golden: $(NEEDED) $(TESTS_QUICK)
 # On the machine's GPU: tests/gpu_check.sh. Without one it says so and ends well.
 .PHONY: gpu-check run-gpu-check
 GPU_CHECKED := $(addprefix $(B)/tests/,test_gpu_golden slow_ops_cuda slow_gpu_plans slow_gpu_fast fuzz_graphs fuzz_api $(addprefix test_,api api_ops autocast callgrad calls \
-    compile customgrad donate edges errors export index index_errors jvp_api lineage memory misuse npz operands overwrite record variables view_bits views vjp))
+    compile customgrad donate edges errors export index index_errors jvp_api lineage memory misuse npz operands overwrite record variables view_bits views vjp vmap_api))
 gpu-check: test-deps ## On this machine's GPU: is every bit right, and how fast is it; JSON= names the file of figures
 	@$(MAKE) $(JOBS) run-gpu-check
 

@@ -88,6 +88,20 @@ BZ_API bz_status bz_for_at(bz_context *c, int64_t lo, int64_t hi, bz_function *b
                            bz_tensor *const *in, int nin, bz_tensor **out, const char *site);
 #define bz_for(...) bz_for_at(__VA_ARGS__, BZ_SITE)
 
+/* fn of one sample, over all: out[k] is what fn makes of each sample, its results one after another along an axis; JAX's and torch.func's
+ * vmap. in_axes[j]: the axis of in[j] along which its samples lie, from the end if it is negative, BZ_SHARED: in[j] goes to all samples
+ * as it is; NULL: 0 for all. out_axes[k]: where they lie in out[k]; NULL: 0. fn is called once, here, with tensors without values
+ * (reading one is BZ_EMODE) that lack the axis. It may use tensors from outside, and bz_grad: so come gradients of each sample. What is
+ * recorded are its ops with an axis more, not a loop: they fuse, and have the bits that each sample has by itself. Of bz_cond both branches
+ * are computed; random numbers are the same for all samples; bz_custom_grad says the gradient of each sample. Gradients lead through it.
+ * Errors: what fn gives or meets; BZ_EUNSUPPORTED names an op that can't run over samples (bz_while and bz_for whose operands hang on the
+ * sample, ops of your own); BZ_EAXIS, BZ_ESHAPE (another number of samples), BZ_EARG, on which out is poisoned. nin, nout >= 1. */
+BZ_API bz_status bz_vmap_at(bz_context *c, bz_function *fn, void *user, bz_tensor *const *in,
+                            const int *in_axes, int nin, bz_tensor **out, const int *out_axes,
+                            int nout, const char *site);
+#define bz_vmap(...) bz_vmap_at(__VA_ARGS__, BZ_SITE)
+#define BZ_SHARED    INT32_MIN /* no axis: the tensor is every sample's */
+
 typedef struct bz_program bz_program;
 
 /* donate[i] (i < nin; NULL: none): number of the output that is written into input i, of the same dtype and shape, -1 = none. At a

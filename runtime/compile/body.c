@@ -91,6 +91,15 @@ static uint8_t *mark(const rt_bodies *q, const rt_body *b) {
     return marks;
 }
 
+uint8_t *rt_body_needed(const rt_bodies *q, const rt_body *b) {
+    uint8_t *marks = mark(q, b);
+    for (ir_ref r = 1; marks && r < q->rec->g->n.n; r++)
+        marks[r] = !(marks[r] & NEEDED)                   ? 0
+                   : marks[r] & GIVEN || is_outside(q, r) ? RT_BODY_READ
+                                                          : RT_BODY_OWN;
+    return marks;
+}
+
 bool rt_bodies_capture(rt_bodies *q, const rt_body *b, unsigned n) {
     const ir_graph *g = q->rec->g;
     uint8_t *all = bz_mem_zero(g->n.n, 1);

@@ -25,6 +25,9 @@ typedef struct rt_bodies {
 bz_status rt_check_result(bz_context *c, const rt_host_function *f, int k, bz_tensor *out);
 /* Runs f on operands of the types of the nodes `like`, without values; fills b's lists, which have room. */
 bz_status rt_body_record(rt_bodies *q, rt_body *b, const ir_ref *like);
+/* Of each node of the recording now: 0, or b's results are made of it, RT_BODY_OWN where the function made it itself. NULL: no memory. */
+enum { RT_BODY_READ = 1, RT_BODY_OWN };
+uint8_t *rt_body_needed(const rt_bodies *q, const rt_body *b);
 /* What the functions read beside their operands. false: no memory. */
 bool rt_bodies_capture(rt_bodies *q, const rt_body *b, unsigned n);
 /* The number of the graph of a function, in the context's module; counts: the first operand is the turn's number, and the first

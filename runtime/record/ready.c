@@ -13,7 +13,8 @@ const char *rt_doing(const bz_context *c) {
     } by[] = {{"compile", "bz_compile traces", "bz_compile traces"},
               {"cond", "bz_cond records", "bz_cond runs"},
               {"while", "bz_while records", "bz_while runs"},
-              {"for", "bz_for records", "bz_for runs"}};
+              {"for", "bz_for records", "bz_for runs"},
+              {"vmap", "bz_vmap records", "bz_vmap records"}};
     for (unsigned i = 0; i < BZ_LEN(by); i++)
         if (!strcmp(c->function->op, by[i].op))
             return rt_in_function(c) ? by[i].records : by[i].runs;

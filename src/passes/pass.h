@@ -210,6 +210,25 @@ bz_status pass_vjp(pass_backward *b, ir_graph *g, const ir_ref *y, const ir_ref 
 bz_status pass_jvp(pass_backward *b, ir_graph *g, const ir_ref *y, unsigned ny, const ir_ref *wrt,
                    const ir_ref *tangent, unsigned n, ir_ref *out);
 
+/* ---- vmap.c: nodes over samples, one after another: each gets one more axis, the first, where an operand has it. */
+typedef struct pass_batch {
+    ir_graph *g;               /* where they are made */
+    const ir_graph *of;        /* whose nodes they are; may be g: what nothing moves stays itself */
+    ir_dim size;               /* samples */
+    ir_ref *to;                /* what each node becomes; 0: it was not met yet */
+    bool *over;                /* that has the axis */
+    BZ_VEC(ir_ref) results;    /* of conds */
+} pass_batch;
+/* Tables for the nodes that `of` has now. false: no memory; pass_batch_end in either case. */
+bool pass_batch_begin(pass_batch *q);
+/* Input, or any node, r has x's samples along an axis. */
+void pass_batch_input(pass_batch *q, ir_ref r, ir_ref x, unsigned axis);
+/* Node r, whose operands were met, or are of g themselves. false: an error in g. */
+bool pass_batch_node(pass_batch *q, ir_ref r);
+/* What r became with its samples along an axis, repeated where they are all one. 0: an error in g. */
+ir_ref pass_batch_moved(pass_batch *q, ir_ref r, unsigned axis);
+void pass_batch_end(pass_batch *q);
+
 /* Does the gradient of node r reach its operand k? Not through integers, nor where the rule is zero. */
 bool pass_grad_flows(const ir_graph *g, ir_ref r, unsigned k);
 
