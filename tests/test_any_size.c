@@ -74,6 +74,49 @@ static bz_tensor *mean(const operands *o) {
     return bz_mean(bz_abs(o->x), NULL, 0, false);
 }
 
+/* sizes that are borders, limits of indices and lengths of rows, too */
+
+static bz_tensor *padded(const operands *o) {
+    return bz_mul(bz_pad(o->x, ((int64_t[]){1, 0}), BZ_SHAPE(2, 0), 3), 2);
+}
+
+static bz_tensor *beside(const operands *o) {
+    return bz_exp(bz_concat(((bz_tensor *[]){o->x, bz_neg(o->x)}), 2, 0));
+}
+
+static bz_tensor *mean_beside(const operands *o) {
+    return bz_mean(bz_square(beside(o)), BZ_ALL);
+}
+
+static bz_tensor *rolled(const operands *o) {
+    return bz_add(bz_roll(o->x, ((int64_t[]){1}), ((int[]){0}), 1), 1);
+}
+
+/* 7 i mod n: each row at some time, if 7 does not divide n */
+static bz_tensor *some_rows(const operands *o) {
+    return bz_remainder(bz_mul(bz_arange_int(bz_context_of(o->x), 0, o->n, 1, BZ_I64), 7), o->n);
+}
+
+static bz_tensor *rows_of(const operands *o) {
+    return bz_gather(o->x, some_rows(o), 0);
+}
+
+static bz_tensor *added_rows(const operands *o) {
+    return bz_index_add(o->x, some_rows(o), bz_square(o->x));
+}
+
+static bz_tensor *turned(const operands *o) {
+    return bz_copy(bz_transpose(o->x, 0, 1));
+}
+
+static bz_tensor *running(const operands *o) {
+    return bz_cumsum(o->x, 0);
+}
+
+static bz_tensor *running_back(const operands *o) {
+    return bz_cumsum(bz_select(o->x, 1, 3), 0, true);
+}
+
 /* most: kernels for all sizes together, and if each op is one. Products differ by the rows of their tile (there are few of them), and by
  * how much of them a task holds; other kernels by whether one task, or one chain of additions, is all there is. */
 static const struct form {
@@ -81,14 +124,30 @@ static const struct form {
     bz_tensor *(*make)(const operands *o);
     unsigned most[2];
 } forms[] = {
-    {"rows", rows, {2, 7}},         {"normed", normed, {3, 16}},
-    {"sums", sums, {2, 4}},         {"with bias", with_bias, {2, 4}},
-    {"columns", columns, {6, 6}},   {"few columns", few_columns, {5, 5}},
-    {"layer", layer, {10, 16}},     {"back", back, {10, 10}},
-    {"weights", weights, {12, 12}}, {"vector", vector, {6, 6}},
-    {"heads", heads, {7, 14}},      {"picked", picked, {2, 4}},
-    {"total", total, {6, 6}},       {"largest", largest, {5, 5}},
+    {"rows", rows, {2, 7}},
+    {"normed", normed, {3, 16}},
+    {"sums", sums, {2, 4}},
+    {"with bias", with_bias, {2, 4}},
+    {"columns", columns, {6, 6}},
+    {"few columns", few_columns, {5, 5}},
+    {"layer", layer, {10, 16}},
+    {"back", back, {10, 10}},
+    {"weights", weights, {12, 12}},
+    {"vector", vector, {6, 6}},
+    {"heads", heads, {7, 14}},
+    {"picked", picked, {2, 4}},
+    {"total", total, {6, 6}},
+    {"largest", largest, {5, 5}},
     {"mean", mean, {6, 6}},
+    {"padded", padded, {7, 8}},
+    {"beside", beside, {8, 9}},
+    {"mean beside", mean_beside, {10, 3}},
+    {"rolled", rolled, {8, 9}},
+    {"rows of", rows_of, {7, 16}},
+    {"added rows", added_rows, {8, 8}},
+    {"turned", turned, {8, 8}},
+    {"running", running, {2, 2}},
+    {"running back", running_back, {19, 19}},
 };
 
 static operands make_operands(bz_context *c, int n) {
@@ -117,7 +176,7 @@ static void check(const struct form *f, bz_mode mode) {
                                 127, 128,  129,  200,  255,  256,  257, 300, 384, 400,
                                 511, 512,  513,  600,  640,  700,  768, 777, 800, 900,
                                 999, 1000, 1023, 1024, 1025, 1100, 1200};
-    static float got[MOST * INNER], right[MOST * INNER];
+    static float got[2 * MOST * INNER], right[2 * MOST * INNER];
     bz_context *c, *ref;
     bz_counters before, after;
     cr_assert_eq(bz_open(&(bz_options){.mode = mode, .threads = 2}, &c), BZ_OK);

@@ -67,6 +67,40 @@ void emit_forget(emitter *m, unsigned mark) {
     }
 }
 
+/* ---- numbers of a launch */
+
+/* Numbers up to this one stay in the code: widths of windows, paddings. */
+enum { FITS = 16 };
+
+/* Its name is the word and its number. */
+static lp_val add_extent(emitter *m, const char *word, emit_extent_of e) {
+    char name[32];
+    snprintf(name, sizeof name, "%s%u", word, m->extents.n);
+    if (!bz_vec_push(&m->extents, e)) emit_fail(m);
+    return lp_add_extent(m->b, name);
+}
+
+lp_val emit_extent(emitter *m, const char *word, int64_t value) {
+    return add_extent(m, word, (emit_extent_of){.value = value});
+}
+
+lp_val emit_count(emitter *m, const char *word, int64_t value) {
+    return m->t->any_size ? emit_extent(m, word, value) : lp_index(m->b, value);
+}
+
+lp_val emit_size(emitter *m, int64_t value) {
+    if (!m->t->any_size || value <= FITS) return lp_index(m->b, value);
+    for (uint32_t i = 0; i < m->extents.n; i++)
+        if (m->extents.p[i].size && m->extents.p[i].value == value) return lp_extent(m->b, i);
+    return add_extent(m, "size", (emit_extent_of){.value = value, .size = true});
+}
+
+lp_val emit_site(emitter *m, ir_ref r) {
+    for (uint32_t i = 0; i < m->extents.n; i++)
+        if (m->extents.p[i].site == r) return lp_extent(m->b, i);
+    return add_extent(m, "at", (emit_extent_of){.value = r, .site = r});
+}
+
 /* ---- indices */
 
 static lp_val sym_value(emitter *m, ir_ex sym) {
@@ -86,6 +120,22 @@ static bool lost_indices(emitter *m) {
     return m->x->failed;
 }
 
+/* The number that e's last term or factor is, where it may hang on a size: none that is small, and factors where rows are as long as
+ * what may change. */
+static int64_t large(const emitter *m, const ir_ex_node *e) {
+    const bool factor = m->any_pitch && e->kind == EX_MUL;
+    if (!m->t->any_size || (e->kind != EX_ADD && !factor)) return 0;
+    const ir_ex_node *n = ir_ex_at(m->x, e->b);
+    const bool fits = n->kind != EX_CONST || (n->value <= FITS && n->value >= -FITS);
+    return fits || (factor && n->value < 0) ? 0 : n->value;
+}
+
+/* x + c, or x * c, by what the launch hands over: no negative numbers. */
+static lp_val with_size(emitter *m, ir_ex_kind kind, lp_val x, int64_t c, unsigned lanes) {
+    const lp_val v[2] = {x, lp_splat(m->b, emit_size(m, c < 0 ? -c : c), lanes)};
+    return lp_base(m->b, c < 0 ? IR_SUB : ex_ops[kind], BZ_I64, v, 2);
+}
+
 lp_val emit_index(emitter *m, ir_ex e) {
     if (lost_indices(m)) return 0;
     const ir_ex_node n = *ir_ex_at(m->x, e);
@@ -95,6 +145,8 @@ lp_val emit_index(emitter *m, ir_ex e) {
     }
     if (n.kind == EX_CONST) return lp_index(m->b, n.value);
     if (n.kind == EX_SYM) return sym_value(m, e);
+    const int64_t c = large(m, &n);
+    if (c) return with_size(m, (ir_ex_kind)n.kind, emit_index(m, n.a), c, 1);
     lp_val v[2] = {emit_index(m, n.a), emit_index(m, n.b)};
     return lp_base(m->b, ex_ops[n.kind], BZ_I64, v, 2);
 }
@@ -116,26 +168,10 @@ lp_val emit_index_lanes(emitter *m, ir_ex e, unsigned u) {
         return lp_base(m->b, IR_ADD, BZ_I64, sum, 2);
     }
     const ir_ex_node n = *ir_ex_at(m->x, e);
+    const int64_t c = large(m, &n);
+    if (c) return with_size(m, (ir_ex_kind)n.kind, emit_index_lanes(m, n.a, u), c, m->lanes);
     lp_val v[2] = {emit_index_lanes(m, n.a, u), emit_index_lanes(m, n.b, u)};
     return lp_base(m->b, ex_ops[n.kind], BZ_I64, v, 2);
-}
-
-/* Its name is the word and its number. */
-static lp_val add_extent(emitter *m, const char *word, emit_extent_of e) {
-    char name[32];
-    snprintf(name, sizeof name, "%s%u", word, m->extents.n);
-    if (!bz_vec_push(&m->extents, e)) emit_fail(m);
-    return lp_add_extent(m->b, name);
-}
-
-lp_val emit_extent(emitter *m, const char *word, int64_t value) {
-    return add_extent(m, word, (emit_extent_of){.value = value});
-}
-
-lp_val emit_site(emitter *m, ir_ref r) {
-    for (uint32_t i = 0; i < m->extents.n; i++)
-        if (m->extents.p[i].site == r) return lp_extent(m->b, i);
-    return add_extent(m, "at", (emit_extent_of){.value = r, .site = r});
 }
 
 ir_ex emit_offset(emitter *m, ir_ref r, const ir_ex *idx) {

@@ -203,7 +203,7 @@ emit_value emit_gather(emitter *m, ir_ref r, const ir_ex *idx) {
     ir_ex offset = access_picked_offset(m->g, m->x, r, idx);
     lp_val p = m->bind[x].p;
     offset = emit_from(m, p, offset);
-    lp_val zero = lp_index(m->b, 0), size = lp_index(m->b, shape[axis]);
+    lp_val zero = lp_index(m->b, 0), size = emit_size(m, shape[axis]);
     out.uniform = i.uniform && (!m->vec || !ir_ex_uses(m->x, offset, m->vec));
     int64_t coef;
     ir_ex rest;

@@ -44,7 +44,7 @@ static emit_value inside(emitter *m, range in) {
     for (unsigned u = 0; u < (r.uniform ? 1 : m->width); u++)
         r.v[u] = between(m, lp_index(m->b, 0),
                          r.uniform ? emit_index(m, in.e) : emit_index_lanes(m, in.e, u),
-                         lp_index(m->b, in.size));
+                         emit_size(m, in.size));
     return r;
 }
 
@@ -105,7 +105,7 @@ static emit_value bordered(emitter *m, range in, int64_t step, part p, const emi
     emit_value out = {0};
     int64_t all = ((int64_t)m->lanes * m->width - 1) * step + 1;
     lp_val first = emit_index(m, in.e), end = lp_iadd(m->b, first, lp_index(m->b, all));
-    lp_val lo = lp_index(m->b, 0), hi = lp_index(m->b, in.size);
+    lp_val lo = lp_index(m->b, 0), hi = emit_size(m, in.size);
     lp_val from = lp_base(m->b, IR_LE, BZ_BOOL, (lp_val[]){lo, first}, 2);
     lp_val to = lp_base(m->b, IR_LE, BZ_BOOL, (lp_val[]){end, hi}, 2);
     unsigned mark = emit_mark(m);
@@ -156,7 +156,7 @@ lp_val emit_moved_by(emitter *m, ir_ex_key k) {
     emit_value by = emit_node(m, k.who, NULL);
     emit_forget(m, mark);
     lp_val v = lp_base(m->b, IR_MAX, BZ_I64, (lp_val[]){by.v[0], lp_index(m->b, k.lo)}, 2);
-    return lp_base(m->b, IR_MIN, BZ_I64, (lp_val[]){v, lp_index(m->b, k.hi)}, 2);
+    return lp_base(m->b, IR_MIN, BZ_I64, (lp_val[]){v, emit_size(m, k.hi)}, 2);
 }
 
 /* ---- movement */

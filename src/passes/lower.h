@@ -124,10 +124,11 @@ enum { EMIT_MAX_STAGED = 4 };
 
 /* A number that the kernel is handed at its launch instead of having it in its code, so that launches which differ in nothing else
  * share that. `site`: it is that node, which the kernel names in an error; `constant`: the bits of
- * that node; 0: another number. */
+ * that node; `size`: any number of that value; 0: another number. */
 typedef struct emit_extent_of {
     int64_t value;
     ir_ref site, constant;
+    bool size;
 } emit_extent_of;
 
 /* A buffer that the kernel only reads, or writes a window of. Its launch hands over a pointer to element `at`, from which the offsets in
@@ -154,6 +155,7 @@ typedef struct emitter {
     unsigned lanes, width;
     /* vectors begin at multiples of their length, counted from pointers that are multiples, too: accesses say so */
     bool aligned;
+    bool any_pitch; /* factors in indices may hang on a size, too */
     lp_val tail; /* mask of the lanes of the last bundle that exist, 0 = all */
     lp_val guard
         [EMIT_MAX_WIDTH]; /* condition under which loads may happen (inside pad and concat), 0 = always */
@@ -211,6 +213,10 @@ lp_val emit_lane_value(emitter *m, const emit_value *v, unsigned u);
 ir_ex emit_offset(emitter *m, ir_ref r, const ir_ex *idx);
 /* A new extent of the kernel with this value at the launch at hand; `word`: for its name. */
 lp_val emit_extent(emitter *m, const char *word, int64_t value);
+/* A number >= 0 that indices are compared with or moved by: where kernels serve any size a large one hangs on that, and is handed over. */
+lp_val emit_size(emitter *m, int64_t value);
+/* How often something is done: handed over where kernels serve any size. */
+lp_val emit_count(emitter *m, const char *word, int64_t value);
 lp_val emit_cast(lp_builder *b, bz_dtype to, bz_dtype from, lp_val x);
 /* p[offset] = v, along the vector symbol. */
 void emit_store(emitter *m, lp_val p, ir_ex offset, const emit_value *v, unsigned flags);

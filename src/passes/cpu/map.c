@@ -144,8 +144,9 @@ static void stage(lower *l, const map_tiles *t, const emit_staged *x, const lp_v
     lp_builder *b = l->b;
     const lp_val from[2] = {r[0], c[0]}, n = lp_index(b, lanes);
     lp_val rm[2] = {r[0], r[1]}, cm[2] = {c[0], c[1]};
-    if (t->rows % lanes) rm[1] = lp_isub(b, r[1], lp_imod(b, lp_isub(b, r[1], r[0]), n));
-    if (t->s.inner % lanes) cm[1] = lp_isub(b, c[1], lp_imod(b, lp_isub(b, c[1], c[0]), n));
+    const bool any = l->t->any_size;
+    if (any || t->rows % lanes) rm[1] = lp_isub(b, r[1], lp_imod(b, lp_isub(b, r[1], r[0]), n));
+    if (any || t->s.inner % lanes) cm[1] = lp_isub(b, c[1], lp_imod(b, lp_isub(b, c[1], c[0]), n));
     stage_squares(l, t, x, rm, cm, from, lanes);
     if (rm[1] != r[1]) stage_squares(l, t, x, (lp_val[]){rm[1], r[1]}, c, from, 1);
     if (cm[1] != c[1]) stage_squares(l, t, x, rm, (lp_val[]){cm[1], c[1]}, from, 1);
@@ -157,7 +158,7 @@ static void tile_bounds(lower *l, lp_val i, int64_t size, lp_val out[2]) {
     const int64_t side = l->t->machine->turn;
     out[0] = lp_imul(b, i, lp_index(b, side));
     out[1] = lp_iadd(b, out[0], lp_index(b, side));
-    if (size % side) out[1] = lp_imin(b, out[1], lp_index(b, size));
+    if (l->t->any_size || size % side) out[1] = lp_imin(b, out[1], emit_size(&l->m, size));
 }
 
 static bool tiles(lower *l, map_tiles *t, unsigned lanes, unsigned width, unsigned flags) {
@@ -172,13 +173,15 @@ static bool tiles(lower *l, map_tiles *t, unsigned lanes, unsigned width, unsign
         m->staged[i].local = lp_local(b, (bz_dtype)lp_at(b, m->staged[i].p)->dtype,
                                       l->t->machine->turn * pitch_of(l), LP_SCRATCH);
     }
-    lp_val all = lp_imul(b, emit_extent(&l->m, "outer", t->s.outer), lp_index(b, down * across));
+    const lp_val columns = emit_count(m, "across", across), lines = emit_count(m, "down", down);
+    lp_val all = lp_imul(b, emit_extent(m, "outer", t->s.outer), lp_imul(b, lines, columns));
     lp_val task = lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
-    lp_val line = lp_idiv(b, task, lp_index(b, across));
+    lp_val line = lp_idiv(b, task, columns);
     lp_val r[2], c[2];
-    tile_bounds(l, lp_imod(b, task, lp_index(b, across)), t->s.inner, c);
-    tile_bounds(l, lp_imod(b, line, lp_index(b, down)), t->rows, r);
-    emit_sym(m, t->s.o, lp_idiv(b, line, lp_index(b, down)));
+    tile_bounds(l, lp_imod(b, task, columns), t->s.inner, c);
+    tile_bounds(l, lp_imod(b, line, lines), t->rows, r);
+    emit_sym(m, t->s.o, lp_idiv(b, line, lines));
+    m->any_pitch = true; /* the batch is rows there and columns here */
     m->nstaged = 0;
     for (unsigned i = 0; i < n; i++) stage(l, t, &m->staged[i], r, c, lanes);
     m->nstaged = n;
@@ -186,11 +189,12 @@ static bool tiles(lower *l, map_tiles *t, unsigned lanes, unsigned width, unsign
     emit_sym(m, t->c0, c[0]);
     lp_val row = lp_loop(b, LP_SERIAL, r[0], r[1], 1, NULL, 0, NULL);
     emit_sym(m, t->r, row);
-    bool whole = t->s.inner % side == 0;
+    bool whole = !l->t->any_size && t->s.inner % side == 0;
     bool ok = lower_inner_loop(l, t->s.c, c[0], c[1], lanes, width, flags, whole);
     lp_end(b, NULL, 0, NULL);
     lp_end(b, NULL, 0, NULL);
     m->nstaged = 0;
+    m->any_pitch = false;
     return ok;
 }
 

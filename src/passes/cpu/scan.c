@@ -15,6 +15,10 @@
 
 /* ---- columns */
 
+static lp_val count_of(const scan_kernel *q) {
+    return q->count ? q->count : lp_index(q->l->b, q->n);
+}
+
 /* One more element of the columns at c: gives what the chain comes to. */
 static lp_val step(scan_kernel *q, lp_val i, lp_val c, unsigned lanes, lp_val mask, lp_val before,
                    lp_val chain) {
@@ -32,7 +36,7 @@ static lp_val step(scan_kernel *q, lp_val i, lp_val c, unsigned lanes, lp_val ma
 /* Down the columns c .. c + lanes. */
 static void columns(scan_kernel *q, lp_val c, unsigned lanes, lp_val mask) {
     lp_builder *b = q->l->b;
-    lp_val n = lp_index(b, q->n), before, chain;
+    lp_val n = count_of(q), before, chain;
     lp_val none = scan_start(q, lanes);
     lp_val start = lp_loop(b, LP_SERIAL, lp_index(b, 0), n, IR_CHAIN, &none, 1, &before);
     lp_val end = lp_imin(b, n, lp_iadd(b, start, lp_index(b, IR_CHAIN)));
@@ -72,8 +76,9 @@ static void all_columns(scan_kernel *q) {
     const int64_t size = l->t->machine->columns;
     while (lanes > 1 && (q->after < (int64_t)lanes || size < (int64_t)lanes)) lanes /= 2;
     const int64_t strips = (q->after + size - 1) / size;
-    lp_val task =
-        lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->before * strips), 1, NULL, 0, NULL);
+    if (l->t->any_size) q->count = emit_extent(&l->m, "n", q->n);
+    const lp_val all = emit_count(&l->m, "tasks", q->before * strips);
+    lp_val task = lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
     lp_val o = lp_idiv(b, task, lp_index(b, strips));
     lp_val lo = lp_imul(b, lp_imod(b, task, lp_index(b, strips)), lp_index(b, size));
     emit_sym(&l->m, q->o, o);
@@ -172,10 +177,10 @@ static lp_val block_of_line(block *k, lp_val from, lp_val before) {
     lp_builder *b = q->l->b;
     const lp_val all = lp_index(b, k->chains * IR_CHAIN), zero = lp_index(b, 0),
                  size = lp_index(b, IR_CHAIN);
-    const lp_val have = lp_imin(b, all, lp_isub(b, lp_index(b, q->n), from));
+    const lp_val have = lp_imin(b, all, lp_isub(b, count_of(q), from));
     const lp_val missing = lp_isub(b, all, have);
     if (q->reverse) {
-        const lp_val shift = lp_isub(b, lp_isub(b, lp_index(b, q->n), from), all);
+        const lp_val shift = lp_isub(b, lp_isub(b, count_of(q), from), all);
         each_vector(k, missing, all, shift, fill, 0);
         fill_up(k, zero, missing);
         go_through(k, IR_CHAIN, lp_isub(b, all, lp_index(b, 1)), IR_CHAIN);
@@ -208,10 +213,12 @@ static void long_lines(block *k) {
     if (q->way == IR_BY_LOG && chains >= SIDE) k->chains = SIDE;
     const int64_t size = k->chains * IR_CHAIN;
     k->local = lp_local(b, q->acc, size, LP_SCRATCH);
-    emit_sym(&l->m, q->o, lower_open_rows(l, emit_extent(&l->m, "rows", q->before), q->n));
+    const bool any = l->t->any_size;
+    const lp_val rows = emit_extent(&l->m, "rows", q->before);
+    if (any) q->count = emit_extent(&l->m, "n", q->n);
+    emit_sym(&l->m, q->o, lower_open_rows(l, rows, any ? l->t->machine->task : q->n));
     lp_val before = scan_start(q, 1);
-    lp_val from =
-        lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->n), size, &before, 1, &before);
+    lp_val from = lp_loop(b, LP_SERIAL, lp_index(b, 0), count_of(q), size, &before, 1, &before);
     before = block_of_line(k, from, before);
     lp_end(b, &before, 1, &before);
     lower_close_rows(l);

@@ -12,7 +12,7 @@ enum { FEW = 4 /* tasks: rows are cut, too */ };
 
 typedef struct striding {
     scatter_kernel q;
-    lp_val lo, hi;       /* columns */
+    lp_val lo, hi;        /* columns */
     lp_val first, behind; /* rows; 0: all */
     unsigned lanes;
     int64_t strip, parts; /* columns of a task; of the rows */
@@ -25,8 +25,7 @@ static void cell(striding *k, lp_val row, lp_val c, unsigned lanes, lp_val mask)
     emitter *m = &q->l->m;
     const unsigned mark = emit_mark(m);
     emit_vector(m, q->at.c, c, lanes, 1, mask);
-    const lp_val at =
-        lp_iadd(b, emit_index(m, q->to), lp_imul(b, row, lp_index(b, q->stride)));
+    const lp_val at = lp_iadd(b, emit_index(m, q->to), lp_imul(b, row, lp_index(b, q->stride)));
     const lp_val there = q->way == IR_BY_LAST ? 0 : lp_load(b, q->out, at, lanes, mask, 0);
     lp_store(b, q->out, at, scatter_both(q, there), mask, 0);
     emit_forget(m, mark);
@@ -89,8 +88,9 @@ static void task(striding *k, lp_val t, int64_t strips) {
     emitter *m = &q->l->m;
     if (k->parts > 1) {
         const int64_t each = (q->size + k->parts - 1) / k->parts;
-        k->first = lp_imul(b, lp_imod(b, t, lp_index(b, k->parts)), lp_index(b, each));
-        k->behind = lp_iadd(b, k->first, lp_index(b, each));
+        const lp_val own = emit_count(m, "part", each);
+        k->first = lp_imul(b, lp_imod(b, t, lp_index(b, k->parts)), own);
+        k->behind = lp_iadd(b, k->first, own);
         t = lp_idiv(b, t, lp_index(b, k->parts));
     }
     const lp_val count = lp_index(b, strips), s = lp_imod(b, t, count);
@@ -98,7 +98,8 @@ static void task(striding *k, lp_val t, int64_t strips) {
     k->lo = lp_imul(b, s, lp_index(b, k->strip));
     k->hi = lp_iadd(b, k->lo, lp_index(b, k->strip));
     if (q->at.after % k->strip) k->hi = lp_imin(b, k->hi, lp_index(b, q->at.after));
-    const lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->at.n), 1, NULL, 0, NULL);
+    const lp_val i =
+        lp_loop(b, LP_SERIAL, lp_index(b, 0), emit_count(m, "n", q->at.n), 1, NULL, 0, NULL);
     const unsigned mark = emit_mark(m);
     emit_sym(m, q->at.i, i);
     (q->along ? strip_along : strip_of_row)(k);
@@ -113,12 +114,11 @@ bool scatter_by_tasks(lower *l) {
     k.lanes = l->t->vector_bytes / (unsigned)ir_dtype_bytes(k.q.t);
     while (k.lanes > 1 && (at->after < (int64_t)k.lanes || k.strip < (int64_t)k.lanes))
         k.lanes /= 2;
-    const int64_t strips = (at->after + k.strip - 1) / k.strip,
-                  lines = at->before * strips,
+    const int64_t strips = (at->after + k.strip - 1) / k.strip, lines = at->before * strips,
                   put = at->n * (at->after < k.strip ? at->after : k.strip);
     if (lines < FEW && put >= 2 * l->t->machine->task && k.q.size >= FEW) k.parts = FEW;
-    const lp_val t = lp_loop(l->b, LP_PARALLEL, lp_index(l->b, 0), lp_index(l->b, lines * k.parts),
-                             1, NULL, 0, NULL);
+    const lp_val t = lp_loop(l->b, LP_PARALLEL, lp_index(l->b, 0),
+                             emit_count(&l->m, "tasks", lines * k.parts), 1, NULL, 0, NULL);
     task(&k, t, strips);
     lp_end(l->b, NULL, 0, NULL);
     return !l->m.failed;

@@ -77,7 +77,7 @@ int64_t col_count_rows(col_kernel *q) {
     while (most < q->k) most *= 2;
     q->chains = (most + IR_CHAIN - 1) / IR_CHAIN;
     q->outer_rows = emit_extent(&l->m, "outer", q->outer);
-    q->rows = l->t->any_size ? emit_extent(&l->m, "rows", q->k) : lp_index(l->b, q->k);
+    q->rows = emit_count(&l->m, "rows", q->k);
     q->all_chains = lower_cover(l->b, q->rows, lp_index(l->b, IR_CHAIN));
     return most;
 }

@@ -36,7 +36,9 @@ lp_val scan_start(const scan_kernel *q, unsigned lanes) {
 }
 
 lp_val scan_place(const scan_kernel *q, lp_val k) {
-    return q->reverse ? lp_isub(q->l->b, lp_index(q->l->b, q->n - 1), k) : k;
+    lp_builder *b = q->l->b;
+    if (!q->reverse) return k;
+    return lp_isub(b, q->count ? lp_isub(b, q->count, lp_index(b, 1)) : lp_index(b, q->n - 1), k);
 }
 
 lp_val scan_element(const scan_kernel *q) {

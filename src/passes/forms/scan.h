@@ -13,6 +13,7 @@ typedef struct scan_kernel {
     int64_t before, n,
         after; /* elements of the axes before the one that is gone along, of it, of those behind */
     ir_ex o, i, c; /* a symbol for each */
+    lp_val count;  /* n, where the code serves any; 0: it is a number of the code */
 } scan_kernel;
 
 /* Of the group's head; makes the group's space of the three symbols. */

@@ -43,7 +43,7 @@ lp_val scatter_row(scatter_kernel *q) {
     lp_builder *b = q->l->b;
     emitter *m = &q->l->m;
     emit_value i = emit_node(m, q->index, q->index_idx);
-    lp_val v = i.v[0], zero = lp_index(b, 0), size = lp_index(b, q->size);
+    lp_val v = i.v[0], zero = lp_index(b, 0), size = emit_size(m, q->size);
     lp_val low = lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){v, zero}, 2);
     lp_val wrapped = lp_base(b, IR_SELECT, BZ_I64, (lp_val[]){low, lp_iadd(b, v, size), v}, 3);
     lp_val below = lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){wrapped, zero}, 2),
