@@ -1,8 +1,10 @@
 /* test_any_size.c - what only a size tells apart is one kernel, or one of few: rows of a batch, counts of what is folded or added, in each
  * mode, with the bits of the reference device. */
-#include <braze/braze.h>
+#include "tests/support/irtest.h"
+#include "tests/support/plan_run.h"
+#include "tests/support/targets.h"
 
-#include "src/ir/base/base.h"
+#include <braze/braze.h>
 
 #include <criterion/criterion.h>
 
@@ -274,4 +276,26 @@ Test(any_size, signatures_are_forgotten_in_turn) {
         cr_expect_eq(traced, calls[i].traced, "call %d: traced %d times", (int)i, traced);
     }
     bz_close(c);
+}
+
+/* A row that is read twice, its length a number of the launch: a GPU's threads cannot hold it in registers. */
+Test(any_size, of_one_row_for_each_target) {
+    static ir_value_array in[1], want[1], got[1];
+    ir_module *m = irt_parse("graph main(x: f32[300]) {\n %y = argmax %x\n return %y as y\n}");
+    const ir_graph *g = m->graphs.p[0];
+    bz_error e = {0};
+    random_inputs(g, in, 7);
+    cr_assert(!ir_interpret(g, in, want, &e), "%s", e.text);
+    for (unsigned i = 0; i < target_count; i++) {
+        pass_target t = targets[i].t;
+        t.any_size = true;
+        pass_plan *p = pass_compile(g, &t, &e);
+        cr_assert(p && !plan_run(p, in, got, &e), "%s: %s", targets[i].name, e.text);
+        cr_expect_eq(first_difference(want, got), -1, "%s", targets[i].name);
+        free_values(got, 1);
+        pass_plan_free(p);
+    }
+    free_values(want, 1);
+    free_values(in, 1);
+    ir_module_free(m);
 }

@@ -171,7 +171,7 @@ static void plan_warps(row_warps *w, bool whole_rows) {
     const unsigned n = stage_reads(q->l, &q->w, q->k_sym, c);
     w->warps = GPU_WARPS;
     q->vectors = q->lanes > 1 && (q->rows == 1 || q->k % q->lanes == 0);
-    for (unsigned i = 0; whole_rows && i < n && w->nstaged < EMIT_MAX_STAGED; i++) {
+    for (unsigned i = 0; whole_rows && !q->any_k && i < n && w->nstaged < EMIT_MAX_STAGED; i++) {
         const int64_t own = row_bytes(q, &c[i].read);
         if (c[i].times < 2 || (fits ? q->w.kept.n + w->nstaged >= ARRAYS : bytes + own > SHARED))
             continue;
