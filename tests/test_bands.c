@@ -127,7 +127,8 @@ static void check_size(unsigned form, const char *dtype, const int *s, unsigned 
 
 static void check(unsigned form, const char *dtype) {
     const unsigned step = getenv("BRAZE_QUICK") ? 6 : 2;
-    for (unsigned i = form % step; i < BZ_LEN(sizes); i += step) check_size(form, dtype, sizes[i], i);
+    for (unsigned i = form % step; i < BZ_LEN(sizes); i += step)
+        check_size(form, dtype, sizes[i], i);
 }
 
 Test(bands, f32) {
@@ -225,7 +226,7 @@ Test(bands, attention_and_its_gradients_are_three_kernels) {
     }
 }
 
-/* What the code of a plan decides at run time: branches of its functions, of its kernels, and numbers of turns. */
+/* What the code of a plan decides at run time: searches in its functions, branches of its kernels, and numbers of turns. */
 typedef struct decisions {
     unsigned blocks, tiles, turns;
 } decisions;
@@ -244,7 +245,8 @@ static decisions count_decisions(const char *name) {
     for (uint32_t k = 0; k < p->code->k.n; k++)
         for (uint32_t i = 0; i < p->code->k.p[k]->inst.n; i++) {
             const lp_inst *in = &p->code->k.p[k]->inst.p[i];
-            *(p->code->k.p[k]->function ? &d.blocks : &d.tiles) += in->op == LP_IF;
+            d.blocks += p->code->k.p[k]->function && in->op == LP_ANY;
+            d.tiles += !p->code->k.p[k]->function && in->op == LP_IF;
             const lp_val *to = p->code->k.p[k]->args.p + in->args + 1;
             d.turns += !p->code->k.p[k]->function && in->op == LP_LOOP &&
                        p->code->k.p[k]->inst.p[*to].op != IR_CONST;

@@ -55,17 +55,38 @@ static ir_module *parse(const form *f, const int *s) {
     return m;
 }
 
-static void check(const form *f) {
+/* The same for processors whose caches hold little: blocks of k one after the other, for all rows of some columns and all columns of some
+ * rows, several chunks of columns, the last of each shorter; and what has many more products than elements. */
+static const int blocks[][3] = {{17, 530, 35}, {30, 270, 50}, {5, 4100, 16}, {7, 600, 90}};
+
+static pass_machine small_caches(void) {
+    pass_machine m = pass_cpu;
+    m.first = 4 << 10;
+    m.second = 32 << 10;
+    m.alone = 0;
+    return m;
+}
+
+static void check_sizes(const form *f, const int (*s)[3], unsigned n, const pass_machine *caches) {
     static const unsigned threads[] = {1, 2, 8};
     char what[600];
-    for (unsigned i = 0; i < BZ_LEN(sizes); i++) {
-        ir_module *m = parse(f, sizes[i]);
-        plan_check c = {
-            .seed = i, .machine = i % 2, .specials = i % 4 == 3, .threads = threads[i % 3]};
-        cr_expect(!plan_fault(m->graphs.p[0], &c, what), "%s %dx%dx%d, %u threads: %s", f->name,
-                  sizes[i][0], sizes[i][1], sizes[i][2], c.threads, what);
+    for (unsigned i = 0; i < n; i++) {
+        ir_module *m = parse(f, s[i]);
+        plan_check c = {.seed = i,
+                        .machine = i % 2,
+                        .specials = i % 4 == 3,
+                        .threads = threads[i % 3],
+                        .sizes = caches};
+        cr_expect(!plan_fault(m->graphs.p[0], &c, what), "%s %dx%dx%d, %u threads%s: %s", f->name,
+                  s[i][0], s[i][1], s[i][2], c.threads, caches ? ", small caches" : "", what);
         ir_module_free(m);
     }
+}
+
+static void check(const form *f) {
+    const pass_machine small = small_caches();
+    check_sizes(f, sizes, BZ_LEN(sizes), NULL);
+    check_sizes(f, blocks, BZ_LEN(blocks), &small);
 }
 
 #define FORM(i)                                                                                    \
@@ -113,4 +134,32 @@ Test(products, what_is_read_once_stays_where_it_lies) {
     cr_expect(packs(&forms[0], large), "many rows share a packed w");
     cr_expect(!packs(&forms[0], small));
     cr_expect(packs(&forms[0], few), "x alone");
+}
+
+/* Are tiles of several column panels kept from block to block? */
+static bool by_blocks(const int *s, const pass_machine *caches) {
+    ir_module *m = parse(&forms[0], s);
+    bz_error e = {0};
+    bool stack = false;
+    pass_target t = targets[0].t;
+    t.machine = caches;
+    pass_plan *p = pass_compile(m->graphs.p[0], &t, &e);
+    cr_assert(p, "%s", e.text);
+    for (uint32_t i = 0; i < p->code->k.n; i++) {
+        const lp_kernel *k = p->code->k.p[i];
+        for (uint32_t v = 0; v < k->inst.n; v++)
+            stack |= k->inst.p[v].op == LP_LOCAL && (k->inst.p[v].flags & 15) == LP_STACK;
+    }
+    pass_plan_free(p);
+    ir_module_free(m);
+    return !stack;
+}
+
+Test(products, long_panels_are_cut) {
+    const pass_machine small = small_caches();
+    static const int square[] = {64, 64, 64}, large[] = {256, 1024, 2048};
+    for (unsigned i = 0; i < BZ_LEN(blocks); i++)
+        cr_expect(by_blocks(blocks[i], &small), "number %u", i);
+    cr_expect(by_blocks(large, &pass_cpu));
+    cr_expect(!by_blocks(square, &pass_cpu));
 }

@@ -106,6 +106,39 @@ static LLVMValueRef load(em *f, uint32_t n) {
     return em_from_memory(f, t, v);
 }
 
+static void store_all(em *f, const lp_inst *i, LLVMValueRef v, LLVMValueRef p) {
+    const lp_inst *x = em_arg_inst(f, i, 2);
+    LLVMValueRef s = LLVMBuildStore(f->b, v, p);
+    LLVMSetAlignment(s, alignment(i, (bz_dtype)i->dtype, x->lanes));
+    em_mark(f, s, lp_args(f->k, i)[0], i->flags);
+}
+
+/* Those of the mask. */
+static void store_part(em *f, const lp_inst *i, LLVMValueRef v, LLVMValueRef p) {
+    const lp_inst *x = em_arg_inst(f, i, 2);
+    LLVMTypeRef types[2] = {LLVMTypeOf(v), f->u->ptr};
+    LLVMValueRef args[4] = {v, p, const_u32(f, alignment(i, (bz_dtype)i->dtype, x->lanes)),
+                            em_arg(f, i, 3)};
+    LLVMValueRef s = em_intrinsic(f, "llvm.masked.store", types, 2, args, 4);
+    em_mark(f, s, lp_args(f->k, i)[0], i->flags);
+}
+
+/* AVX2's masked stores take many times as long as others on some processors, and most masks are full. */
+static void store_part_or_all(em *f, const lp_inst *i, LLVMValueRef v, LLVMValueRef p) {
+    LLVMValueRef mask = em_arg(f, i, 3);
+    LLVMTypeRef type = LLVMTypeOf(mask);
+    LLVMValueRef all = em_intrinsic(f, "llvm.vector.reduce.and", &type, 1, &mask, 1);
+    LLVMBasicBlockRef whole = em_block(f), part = em_block(f), after = em_block(f);
+    LLVMBuildCondBr(f->b, all, whole, part);
+    LLVMPositionBuilderAtEnd(f->b, whole);
+    store_all(f, i, v, p);
+    LLVMBuildBr(f->b, after);
+    LLVMPositionBuilderAtEnd(f->b, part);
+    store_part(f, i, v, p);
+    LLVMBuildBr(f->b, after);
+    LLVMPositionBuilderAtEnd(f->b, after);
+}
+
 static void store(em *f, uint32_t n) {
     const lp_inst *i = em_inst(f, n);
     bz_dtype t = (bz_dtype)i->dtype;
@@ -115,17 +148,14 @@ static void store(em *f, uint32_t n) {
         em_lanes(f, n);
         return;
     }
-    LLVMTypeRef types[2] = {em_mem_type(f, t, lanes), f->u->ptr};
-    LLVMValueRef p = em_address(f, t, em_arg(f, i, 0), em_arg(f, i, 1)), s;
+    LLVMValueRef p = em_address(f, t, em_arg(f, i, 0), em_arg(f, i, 1));
     LLVMValueRef v = em_to_memory(f, t, lanes, em_arg(f, i, 2));
-    if (masked) {
-        LLVMValueRef args[4] = {v, p, const_u32(f, alignment(i, t, lanes)), em_arg(f, i, 3)};
-        s = em_intrinsic(f, "llvm.masked.store", types, 2, args, 4);
-    } else {
-        s = LLVMBuildStore(f->b, v, p);
-        LLVMSetAlignment(s, alignment(i, t, lanes));
-    }
-    em_mark(f, s, lp_args(f->k, i)[0], i->flags);
+    if (masked && f->isa == CG_V3)
+        store_part_or_all(f, i, v, p);
+    else if (masked)
+        store_part(f, i, v, p);
+    else
+        store_all(f, i, v, p);
 }
 
 /* ---- gather, scatter, compress */

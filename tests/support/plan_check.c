@@ -40,6 +40,7 @@ static bool target_fault(const ir_graph *g, const plan_target *t, const ir_value
     target.threads = c->threads;
     target.any_size = bz_mix(c->seed, 0x51e) % 4 == 0;
     target.keeps = t->isa != CG_NISAS;
+    if (c->sizes) target.machine = c->sizes;
     pass_plan *p = pass_compile(g, &target, &e);
     if (!p) {
         snprintf(what, WORDS, "%s: %s", t->name, e.text);
@@ -64,6 +65,7 @@ static bool target_fault(const ir_graph *g, const plan_target *t, const ir_value
 /* Is target number t one of those that are checked? */
 static bool is_wanted(const plan_check *c, unsigned t) {
     if (c->cuda) return targets[t].isa == CG_NISAS;
+    if (c->sizes) return targets[t].isa != CG_NISAS && !targets[t].t.eager;
     return !c->one || t == bz_mix(c->seed, 0x7a6) % target_count;
 }
 

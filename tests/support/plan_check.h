@@ -3,7 +3,7 @@
 #ifndef BRAZE_TEST_PLAN_CHECK_H
 #define BRAZE_TEST_PLAN_CHECK_H
 
-#include "src/ir/ir.h"
+#include "src/passes/pass.h"
 
 enum { PLAN_CHECK_OUTPUTS = 16 };
 
@@ -14,7 +14,8 @@ typedef struct plan_check {
     bool any_op;      /* the graph may hold what lowering says that it does not support */
     unsigned threads; /* that tasks are cut for */
     bool cuda;        /* for a GPU alone, as CUDA C on the emulated driver, too (plan_cuda_ready) */
-    bool one;         /* for one target, drawn by the seed, instead of each */
+    const pass_machine *sizes; /* processors alone, and with these caches; NULL: those of today */
+    bool one;                  /* for one target, drawn by the seed, instead of each */
 } plan_check;
 
 /* True when a target differs, with the words in `what`. A graph that the interpreter refuses (an index out of range) is no fault. At

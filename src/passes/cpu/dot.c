@@ -9,9 +9,11 @@
  *                 tile[MR][NR] = micro-kernel(x's panel, y's panel, K)
  *                 epilogue: what the group makes of the product at (b, m, n), stored
  *
+ *     panels longer than the caches are cut along k, too (dot_blocks.c), and then
+ *     rows of which a block of k lies in the cache, many columns:
+ *                 phase 1   a task = a few panels of NR columns, packed block by block, and all rows
  *     many more products than elements (the gradient of a kernel or weight):
- *                 phase 1   a task = a few panels of NR columns, and all rows: for each block of k both sides are packed, and added to tiles
- *                           that stay in the cache, from -0 on, to which the first sum is added as it is
+ *                 the same, and the rows' panels are packed by each task
  *
  * A side that the micro-kernel reads once (one row panel, as in a matrix times a vector), or that is small, stays where it is. Panels of
  * what lasts stay from run to run (kept.c): few rows read those, too, as they cost nothing.
@@ -22,7 +24,10 @@
 
 enum {
     ROWS_MOST = 14, /* of a tile */
-    ROW_PANELS_MAX = 16
+    ROW_PANELS_MAX = 16,
+    ISSUED =
+        3, /* of its vector instructions in a cycle, while another thread has half of the core */
+    BLOCKS_LEAST = 256 /* steps of k from which on tiles are made by blocks */
 };
 
 /* ---- the tile: as many accumulators as fit the registers, as little padding as possible */
@@ -31,13 +36,30 @@ static unsigned registers_for_sums(const dot_kernel *q) {
     return q->l->t->registers >= 32 ? 28 : 12;
 }
 
+/* With 32 registers multiply-adds take the element of x from memory. */
+static bool x_from_memory(const dot_kernel *q) {
+    return q->l->t->registers >= 32;
+}
+
+/* Beside the sums there are a row of y and an element of x. Where few products are added the result is most of the work: it is written
+ * line by line. */
+static bool fits(const dot_kernel *q, unsigned mr, unsigned nv) {
+    const unsigned beside = nv + !x_from_memory(q), row = nv * q->l->t->vector_bytes;
+    const int64_t line = q->l->t->machine->line;
+    const bool lines = row % line == 0 || line % row == 0;
+    if (q->k < BLOCKS_LEAST / 2 && !lines && !x_from_memory(q) && !q->l->t->any_size) return false;
+    return mr * nv <= registers_for_sums(q) && (mr == 1 || mr * nv + beside <= q->l->t->registers);
+}
+
 static unsigned rows_at_most(const dot_kernel *q) {
     return q->x.size < ROWS_MOST ? (unsigned)q->x.size : ROWS_MOST;
 }
 
 static double tile_cost(const dot_kernel *q, unsigned mr, unsigned nv) {
     double fma = mr * nv / 2.0, loads = (mr + nv) / 2.0;
+    double all = x_from_memory(q) ? 0 : (mr * nv + mr + nv) / (double)ISSUED;
     double cycles = fma > loads ? fma : loads;
+    cycles = cycles > all ? cycles : all;
     cycles = cycles > 4 ? cycles : 4; /* latency of the chain */
     int64_t nr = (int64_t)nv * q->lanes;
     if (q->l->t->any_size && q->x.size > ROWS_MOST) /* however many rows there are */
@@ -55,11 +77,11 @@ static void set_panels(const dot_kernel *q, dot_side *s, unsigned panel) {
 
 /* least .. most: rows of a tile; widest: vectors of its row. */
 static void choose_tile(dot_kernel *q, unsigned least, unsigned most, unsigned widest) {
-    unsigned best_mr = least, budget = registers_for_sums(q);
+    unsigned best_mr = least;
     double best = 1e300;
     q->nv = 1;
     for (unsigned nv = 1; nv <= widest; nv++)
-        for (unsigned mr = least; mr * nv <= budget && mr <= most; mr++) {
+        for (unsigned mr = least; mr <= most && fits(q, mr, nv); mr++) {
             double cost = tile_cost(q, mr, nv);
             if (cost < best) {
                 best = cost;
@@ -77,9 +99,13 @@ static int64_t bytes_of(const dot_kernel *q, const dot_side *s) {
     return bz_times(bz_times(s->size, q->k), (int64_t)ir_dtype_bytes(q->a.acc));
 }
 
+/* Not worth a second thread, nor a micro-kernel of its own. */
+static bool is_little(const dot_kernel *q) {
+    return bz_times(bytes_of(q, &q->x), q->y.size) <= q->l->t->machine->alone;
+}
+
 static int64_t tasks_wanted(const dot_kernel *q) {
-    bool little = bz_times(bytes_of(q, &q->x), q->y.size) <= q->l->t->machine->alone;
-    return little || !q->l->t->threads ? 1 : 2 * (int64_t)q->l->t->threads;
+    return is_little(q) || !q->l->t->threads ? 1 : 2 * (int64_t)q->l->t->threads;
 }
 
 /* Few rows: y, packed, would be read again too few times. */
@@ -131,12 +157,13 @@ static bool is_deep(const dot_kernel *q) {
            bz_times(q->x.size, block) <= cache / 2 && q->y.size >= q->lanes;
 }
 
-/* Columns of which all rows, as sums, are a part of the cache. */
-static int64_t deep_group(const dot_kernel *q) {
-    const int64_t panel =
-        bz_times((int64_t)q->y.panel * (int64_t)ir_dtype_bytes(q->a.acc), q->x.panels * q->x.panel);
-    const int64_t n = q->l->t->machine->second / 4 / panel;
-    return n < 1 ? 1 : n;
+/* All rows' part of a block of k stays in the cache while columns pass, each of them once. */
+static bool is_wide(const dot_kernel *q) {
+    const int64_t cache = q->l->t->machine->second,
+                  block = (int64_t)ir_dtype_bytes(q->a.acc) * IR_DOT_BLOCK;
+    return q->x.size <= q->y.size && bytes_of(q, &q->y) > cache &&
+           bz_times(q->x.size, block) <= cache / 2 &&
+           bz_times(q->batch, q->y.size / (2 * (int64_t)q->lanes)) >= tasks_wanted(q);
 }
 
 static void set_steps(dot_side *s) {
@@ -145,26 +172,35 @@ static void set_steps(dot_side *s) {
     s->down = s->panel;
 }
 
+/* Panels that are cut along k, or lie in the caches as they are. */
+static void plan_panels(dot_kernel *q) {
+    choose_tile(q, 1, rows_at_most(q), q->l->t->registers >= 32 ? 4 : 3);
+    const bool deep = q->blocks && is_deep(q);
+    q->blocks = q->k >= BLOCKS_LEAST && !is_little(q);
+    q->by_columns = deep || (q->blocks && is_wide(q));
+    q->x.place = q->by_columns && !deep ? DOT_SHARED : DOT_OWN;
+    q->y.place = q->by_columns && !kept_lasts(q->l, q->y.r) ? DOT_OWN : DOT_SHARED;
+    q->x.by_block = deep;
+    q->y.by_block = q->y.place == DOT_OWN;
+}
+
 /* How the product is cut, and where its sides lie meanwhile. */
 static void plan(dot_kernel *q) {
     q->by_columns = is_flat(q);
-    if (q->by_columns) {
+    if (q->by_columns)
         plan_flat(q);
-    } else {
-        choose_tile(q, 1, rows_at_most(q), q->l->t->registers >= 32 ? 4 : 3);
-        q->deep = q->by_columns = is_deep(q);
-        q->x.place = DOT_OWN;
-        q->y.place = q->deep ? DOT_OWN : DOT_SHARED;
-    }
+    else
+        plan_panels(q);
     set_steps(&q->x);
     set_steps(&q->y);
     const dot_side *cut = q->by_columns ? &q->y : &q->x;
     int64_t most = q->by_columns ? cut->panels : ROW_PANELS_MAX, tasks = tasks_wanted(q);
     q->group = (cut->panels * q->batch + tasks - 1) / tasks;
-    most = q->deep && deep_group(q) < most ? deep_group(q) : most;
     q->group = q->group > most ? most : q->group;
     q->group = q->group > cut->panels ? cut->panels : q->group;
     q->group = q->group < 1 ? 1 : q->group;
+    q->chunk = dot_chunk(q, q->by_columns ? q->x.panels : q->group);
+    if (q->x.by_block && q->group > q->chunk) q->group = q->chunk; /* lest x is packed again */
 }
 
 /* ---- panels of a side */
@@ -184,7 +220,7 @@ static void make_counts(dot_kernel *q, bool in_band) {
         s->pieces = lower_cover(b, s->count, lp_index(b, s->panel));
     }
     q->any_depth = !(in_band || turned || q->sparse);
-    q->depth = q->any_depth ? emit_extent(&l->m, "k", q->k) : lp_index(b, q->k);
+    q->all = q->depth = q->any_depth ? emit_extent(&l->m, "k", q->k) : lp_index(b, q->k);
 }
 
 /* The first element of panel `number`. In place the last one is moved back so that it is whole: its elements that belong to the one
@@ -204,6 +240,17 @@ static lp_val panel_at(dot_kernel *q, const dot_side *s, lp_val first, lp_val sl
     emit_sym(&q->l->m, s->sym, first);
     emit_sym(&q->l->m, q->k_sym, lp_index(b, 0));
     return lp_offset(b, s->p, emit_index(&q->l->m, emit_from(&q->l->m, s->p, s->offset)));
+}
+
+lp_val dot_panel_of(const dot_task *k, const dot_side *s, lp_val number) {
+    dot_kernel *q = k->q;
+    lp_builder *b = q->l->b;
+    lp_val slot = lp_iadd(b, lp_imul(b, k->batch, s->pieces), number);
+    if (s->place == DOT_OWN && s == &q->y)
+        slot = lp_index(b, 0);
+    else if (s->place == DOT_OWN)
+        slot = q->by_columns ? number : lp_isub(b, number, k->from);
+    return panel_at(q, s, first_of(q, s, number), slot);
 }
 
 /* The batch of task t, if each has `each` tasks. */
@@ -229,11 +276,11 @@ static void pack_shared(dot_kernel *q, dot_side *s) {
 
 /* ---- the products */
 
-/* What is done at the place of a task. */
-typedef struct dot_task {
-    dot_kernel *q;
-    lp_val batch, from, to; /* panels of the side that is cut */
-} dot_task;
+/* May the last vector of a row go beyond the columns? */
+static bool has_tail(const dot_kernel *q) {
+    const bool any = q->swapped; /* number of columns */
+    return q->y.ragged && (any || q->y.size % q->lanes != 0);
+}
 
 /* Row i of the tile from column `col0` on, a vector at a time (a loop: epilogues are long). `n0` is the tile's first column. A result of
  * one column (and one row) is no vector. */
@@ -251,11 +298,11 @@ static void epilogue_row(const dot_task *k, lp_val i, lp_val m, lp_val n0, lp_va
         emit_forget(&l->m, mark);
         return;
     }
-    bool ragged = y->ragged, moved = ragged && y->place == DOT_IN_PLACE;
-    if (ragged && !moved) width = lp_imin(b, width, lp_isub(b, y->count, n0));
+    const bool moved = y->ragged && y->place == DOT_IN_PLACE;
+    if (y->ragged && !moved) width = lp_imin(b, width, lp_isub(b, y->count, n0));
     lp_val col = lp_loop(b, LP_SERIAL, col0, width, q->lanes, NULL, 0, NULL),
            n = lp_iadd(b, n0, col);
-    if (ragged) mask = lower_tail_mask(l, lp_isub(b, y->count, n), q->lanes);
+    if (has_tail(q)) mask = lower_tail_mask(l, lp_isub(b, y->count, n), q->lanes);
     emit_vector(&l->m, y->sym, n, q->lanes, 1, mask);
     dot_epilogue(q, lp_load(b, k->q->tile, lp_iadd(b, row, col), q->lanes, moved ? mask : 0,
                             moved ? 0 : LP_ALIGNED));
@@ -270,11 +317,22 @@ static lp_val own_from(const dot_kernel *q, const dot_side *s, lp_val number, lp
     return lp_isub(b, lp_imul(b, number, lp_index(b, s->panel)), first);
 }
 
-static void clear_tile(const dot_kernel *q) {
+void dot_store_tile(const dot_task *k, lp_val p, lp_val j, lp_val m0, lp_val n0) {
+    dot_kernel *q = k->q;
+    lp_builder *b = q->l->b;
+    const dot_side *x = &q->x;
+    lp_val rows = lp_index(b, x->panel);
+    if (x->ragged && x->place != DOT_IN_PLACE) rows = lp_imin(b, rows, lp_isub(b, x->count, m0));
+    lp_val i = lp_loop(b, LP_SERIAL, own_from(q, x, p, m0), rows, 1, NULL, 0, NULL);
+    epilogue_row(k, i, lp_iadd(b, m0, i), n0, own_from(q, &q->y, j, n0));
+    lp_end(b, NULL, 0, NULL);
+}
+
+void dot_clear(const dot_kernel *q, lp_val tile) {
     lp_builder *b = q->l->b;
     lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, (int64_t)q->x.panel * q->y.panel),
                        q->lanes, NULL, 0, NULL);
-    lp_store(b, q->tile, i, lp_const(b, q->a.acc, 0, q->lanes), 0, LP_ALIGNED);
+    lp_store(b, tile, i, lp_const(b, q->a.acc, 0, q->lanes), 0, LP_ALIGNED);
     lp_end(b, NULL, 0, NULL);
 }
 
@@ -283,24 +341,17 @@ static void tile(const dot_task *k, lp_val p, lp_val j, lp_val y, lp_val n0) {
     dot_kernel *q = k->q;
     lp_builder *b = q->l->b;
     const dot_side *x = &q->x;
-    lp_val m0 = first_of(q, x, p), rows = lp_index(b, x->panel);
-    lp_val slot = x->place == DOT_OWN ? lp_isub(b, p, k->from)
-                                      : lp_iadd(b, lp_imul(b, k->batch, x->pieces), p);
-    lp_val at = panel_at(q, x, m0, slot);
+    lp_val m0 = first_of(q, x, p);
+    lp_val at = dot_panel_of(k, x, p);
     lp_val masked = dot_is_masked(q, m0, n0);
     if (masked) {
         lp_if(b, masked);
-        clear_tile(q);
+        dot_clear(q, q->tile);
         lp_else(b, NULL, 0);
     }
-    lp_call(b, q->ukernel,
-            (lp_val[]){at, y, k->q->tile, q->depth, lp_index(b, x->down), lp_index(b, q->y.down)},
-            6);
+    dot_add_all(q, at, y);
     if (masked) lp_end(b, NULL, 0, NULL);
-    if (x->ragged && x->place != DOT_IN_PLACE) rows = lp_imin(b, rows, lp_isub(b, x->count, m0));
-    lp_val i = lp_loop(b, LP_SERIAL, own_from(q, x, p, m0), rows, 1, NULL, 0, NULL);
-    epilogue_row(k, i, lp_iadd(b, m0, i), n0, own_from(q, &q->y, j, n0));
-    lp_end(b, NULL, 0, NULL);
+    dot_store_tile(k, p, j, m0, n0);
 }
 
 /* The tiles of all column panels of the task, or of all there are, with the row panels alike. */
@@ -312,10 +363,9 @@ static void tiles(const dot_task *k) {
         j0 = k->from, j1 = k->to;
     else
         p0 = k->from, p1 = k->to;
-    lp_val j = lp_loop(b, LP_SERIAL, j0, j1, 1, NULL, 0, NULL), slot = zero;
+    lp_val j = lp_loop(b, LP_SERIAL, j0, j1, 1, NULL, 0, NULL);
     if (q->y.place == DOT_OWN) dot_pack(q, &q->y, j, zero);
-    if (q->y.place == DOT_SHARED) slot = lp_iadd(b, lp_imul(b, k->batch, q->y.pieces), j);
-    lp_val n0 = first_of(q, &q->y, j), y = panel_at(q, &q->y, n0, slot);
+    lp_val n0 = first_of(q, &q->y, j), y = dot_panel_of(k, &q->y, j);
     lp_val p = lp_loop(b, LP_SERIAL, p0, p1, 1, NULL, 0, NULL);
     tile(k, p, j, y, n0);
     lp_end(b, NULL, 0, NULL);
@@ -329,114 +379,39 @@ static int64_t up(const dot_kernel *q, int64_t n) {
     return r;
 }
 
-/* Memory of a task. Sizes that the code doesn't hang on are rounded up, lest it does by these. */
+/* Sizes that the code doesn't hang on are rounded up, lest it does by these. */
+void dot_make_own(dot_kernel *q, dot_side *s, int64_t slots) {
+    if (s->place != DOT_OWN) return;
+    const int64_t k = s->by_block ? IR_DOT_BLOCK : q->any_depth ? up(q, q->k) : q->k;
+    const int64_t room = s->by_block || q->any_depth ? q->lanes : 0; /* see dot_panel_stride */
+    s->p = lp_local(q->l->b, q->a.acc, slots * (dot_panel_stride(q, s, k) + room), LP_SCRATCH);
+}
+
+/* Memory of a task. */
 static void make_locals(dot_kernel *q, bool in_band) {
-    lp_builder *b = q->l->b;
-    dot_side *cut = q->by_columns ? &q->y : &q->x;
     const int64_t tile = (int64_t)q->x.panel * q->y.panel;
-    const int64_t most = q->l->t->any_size ? ROW_PANELS_MAX : up(q, q->group);
-    const int64_t slots = q->by_columns ? 1 : in_band ? q->group : most;
-    int64_t size = dot_panel_stride(q, cut, q->k);
-    if (q->any_depth) size = dot_panel_stride(q, cut, up(q, q->k)) + q->lanes;
-    if (cut->place == DOT_OWN) cut->p = lp_local(b, q->a.acc, slots * size, LP_SCRATCH);
-    q->tile =
-        lp_local(b, q->a.acc, (q->streams ? 2 : 1) * tile, q->streams ? LP_SCRATCH : LP_STACK);
+    const int64_t rows = q->by_columns       ? up(q, q->x.panels)
+                         : in_band           ? q->group
+                         : q->l->t->any_size ? ROW_PANELS_MAX
+                                             : up(q, q->group);
+    if (q->blocks) {
+        dot_make_blocks(q, rows);
+        return;
+    }
+    dot_make_own(q, q->by_columns ? &q->y : &q->x, q->by_columns ? 1 : rows);
+    q->tile = lp_local(q->l->b, q->a.acc, (q->streams ? 2 : 1) * tile,
+                       q->streams ? LP_SCRATCH : LP_STACK);
 }
 
 /* A task: panels from .. to of the side that is cut. */
 static void multiply(dot_kernel *q, lp_val batch, lp_val from, lp_val to) {
     const dot_task k = {q, batch, from, to};
     emit_sym(&q->l->m, q->b_sym, batch);
-    if (q->x.place == DOT_OWN) dot_pack_all(q, &q->x, from, to);
-    tiles(&k);
-}
-
-/* ---- deep */
-
-typedef struct deep_task {
-    dot_task t;
-    lp_val tiles; /* one behind the other: all row panels of the first column panel ... */
-} deep_task;
-
-static void deep_locals(dot_kernel *q, deep_task *d) {
-    lp_builder *b = q->l->b;
-    const bz_dtype t = q->a.acc;
-    const int64_t tile = (int64_t)q->x.panel * q->y.panel, room = IR_DOT_BLOCK + q->lanes;
-    q->x.p = lp_local(b, t, q->x.panels * dot_panel_stride(q, &q->x, room), LP_SCRATCH);
-    q->y.p = lp_local(b, t, dot_panel_stride(q, &q->y, room), LP_SCRATCH);
-    d->tiles = lp_local(b, t, q->x.panels * q->group * tile, LP_SCRATCH);
-}
-
-static lp_val deep_tile(const deep_task *d, lp_val j, lp_val p) {
-    const dot_kernel *q = d->t.q;
-    lp_builder *b = q->l->b;
-    lp_val number = lp_iadd(b, lp_imul(b, lp_isub(b, j, d->t.from), q->x.pieces), p);
-    return lp_offset(b, d->tiles,
-                     lp_imul(b, number, lp_index(b, (int64_t)q->x.panel * q->y.panel)));
-}
-
-static void deep_clear(const deep_task *d) {
-    const dot_kernel *q = d->t.q;
-    lp_builder *b = q->l->b;
-    const bz_dtype t = q->a.acc;
-    const ir_bits none = ir_is_float(t) ? ir_bits_from_f64(t, -0.0) : 0;
-    lp_val all = lp_imul(b, lp_isub(b, d->t.to, d->t.from), q->x.pieces);
-    all = lp_imul(b, all, lp_index(b, (int64_t)q->x.panel * q->y.panel));
-    lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), all, q->lanes, NULL, 0, NULL);
-    lp_store(b, d->tiles, i, lp_const(b, t, none, q->lanes), 0, LP_ALIGNED);
-    lp_end(b, NULL, 0, NULL);
-}
-
-/* Products first .. first + depth - 1 of all tiles. */
-static void deep_block(const deep_task *d) {
-    dot_kernel *q = d->t.q;
-    lp_builder *b = q->l->b;
-    const lp_val zero = lp_index(b, 0);
-    dot_pack_all(q, &q->x, zero, q->x.pieces);
-    lp_val j = lp_loop(b, LP_SERIAL, d->t.from, d->t.to, 1, NULL, 0, NULL);
-    dot_pack(q, &q->y, j, zero);
-    lp_val p = lp_loop(b, LP_SERIAL, zero, q->x.pieces, 1, NULL, 0, NULL);
-    lp_val x = lp_offset(b, q->x.p, lp_imul(b, p, dot_stride(q, &q->x)));
-    lp_val args[6] = {
-        x, q->y.p, deep_tile(d, j, p), q->depth, lp_index(b, q->x.down), lp_index(b, q->y.down)};
-    lp_call(b, q->ukernel, args, 6);
-    lp_end(b, NULL, 0, NULL);
-    lp_end(b, NULL, 0, NULL);
-}
-
-static void deep_epilogues(const deep_task *d) {
-    dot_kernel *q = d->t.q;
-    lp_builder *b = q->l->b;
-    const dot_side *x = &q->x;
-    const lp_val zero = lp_index(b, 0);
-    lp_val j = lp_loop(b, LP_SERIAL, d->t.from, d->t.to, 1, NULL, 0, NULL);
-    lp_val n0 = lp_imul(b, j, lp_index(b, q->y.panel));
-    lp_val p = lp_loop(b, LP_SERIAL, zero, x->pieces, 1, NULL, 0, NULL);
-    lp_val m0 = lp_imul(b, p, lp_index(b, x->panel)), rows = lp_index(b, x->panel);
-    if (x->ragged) rows = lp_imin(b, rows, lp_isub(b, x->count, m0));
-    q->tile = deep_tile(d, j, p);
-    lp_val i = lp_loop(b, LP_SERIAL, zero, rows, 1, NULL, 0, NULL);
-    epilogue_row(&d->t, i, lp_iadd(b, m0, i), n0, zero);
-    lp_end(b, NULL, 0, NULL);
-    lp_end(b, NULL, 0, NULL);
-    lp_end(b, NULL, 0, NULL);
-}
-
-static void deep_multiply(deep_task *d) {
-    dot_kernel *q = d->t.q;
-    lp_builder *b = q->l->b;
-    const lp_val all = q->depth, block = lp_index(b, IR_DOT_BLOCK);
-    emit_sym(&q->l->m, q->b_sym, d->t.batch);
-    deep_clear(d);
-    q->first = lp_loop(b, LP_SERIAL, lp_index(b, 0), all, IR_DOT_BLOCK, NULL, 0, NULL);
-    unsigned mark = emit_mark(&q->l->m);
-    q->depth = lp_imin(b, block, lp_isub(b, all, q->first));
-    deep_block(d);
-    emit_forget(&q->l->m, mark);
-    lp_end(b, NULL, 0, NULL);
-    q->first = 0;
-    q->depth = all;
-    deep_epilogues(d);
+    if (q->x.place == DOT_OWN && !q->x.by_block) dot_pack_all(q, &q->x, from, to);
+    if (q->blocks)
+        dot_blocks(&k);
+    else
+        tiles(&k);
 }
 
 static void phase_multiply(dot_kernel *q) {
@@ -445,23 +420,14 @@ static void phase_multiply(dot_kernel *q) {
     const dot_side *cut = q->by_columns ? &q->y : &q->x;
     lp_val group = emit_extent(&l->m, "group", q->group),
            groups = lower_cover(b, cut->pieces, group);
-    deep_task deep = {.t.q = q};
-    if (q->deep)
-        deep_locals(q, &deep);
-    else
-        make_locals(q, false);
+    make_locals(q, false);
     lp_val all = lp_imul(b, q->batches, groups);
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
     unsigned mark = emit_mark(&l->m);
     lp_val batch = batch_of(q, t, groups), own = lp_isub(b, t, lp_imul(b, batch, groups));
     lp_val from = lp_imul(b, own, group);
     lp_val to = lp_imin(b, lp_iadd(b, from, group), cut->pieces);
-    if (q->deep) {
-        deep.t = (dot_task){q, batch, from, to};
-        deep_multiply(&deep);
-    } else {
-        multiply(q, batch, from, to);
-    }
+    multiply(q, batch, from, to);
     emit_forget(&l->m, mark);
     lp_end(b, NULL, 0, NULL);
 }
@@ -471,6 +437,7 @@ static void find_zeros(dot_kernel *q) {
     bool lies = q->x.place == DOT_BAND || q->x.place == DOT_OWN;
     q->sparse = lies && q->y.place == DOT_SHARED && ir_is_float(q->a.acc) && q->k % q->lanes == 0 &&
                 q->k >= IR_DOT_BLOCK / 2 && dot_may_have_zeros(q->l, q->x.r);
+    q->blocks &= !q->sparse; /* what is looked at are whole blocks of whole panels */
 }
 
 bool lower_dot(lower *l) {

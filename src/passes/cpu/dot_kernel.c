@@ -1,11 +1,14 @@
 /* dot_kernel.c - the micro-kernel of products: tile[MR][NR] = a panel of x . a panel of y, block of k by block of k.
  *
- *     tiles    MR x NR accumulators in registers, for each k one row of y's panel and MR elements of x
+ *     blocks   MR x NR accumulators in registers, for each k one row of y's panel and MR elements of x: one block of k, added to the
+ *              tile if it holds what came before; meanwhile a part of y's next panel is asked for
  *     streams  few rows, a y that comes from memory: the tile is wide and lies in the first cache, y is read row by row as it lies
  *     sparse   where x begins or ends with zeros, and y is finite there, nothing is added: it is left out
  *
  * It is a function, which all products with this tile share. */
 #include "src/passes/cpu/dot_panel.h"
+
+#include <string.h>
 
 enum {
     UNROLL = 8, /* rows of y that are streamed at once */
@@ -16,32 +19,51 @@ typedef struct ukernel {
     const dot_kernel *q;
     lp_builder *b;
     lp_val x, y, tile, k, xdown, ydown;
+    lp_val ynext,
+        yshare; /* blocks: what is read next, of which so many elements are asked for at each k */
 } ukernel;
 
-/* acc[i * nv + v] += x . y over k from k0 to k1. */
-static void chains(const ukernel *u, lp_val *acc, lp_val k0, lp_val k1) {
+/* acc[i * nv + v] += x[i] * y[v] of one k, which begins in x at `row` and in y at `at`. */
+static void one_product(const ukernel *u, lp_val *acc, lp_val row, lp_val at) {
     const dot_kernel *q = u->q;
     lp_builder *b = u->b;
-    bz_dtype t = q->a.acc;
-    const unsigned mr = q->x.panel, n = mr * q->nv;
-    lp_val next[MOST], col[8];
-    acc[n] = lp_imul(b, k0, u->xdown); /* where in x and y this k begins */
-    acc[n + 1] = lp_imul(b, k0, u->ydown);
-    lp_loop(b, LP_SERIAL, k0, k1, 1, acc, n + 2, next);
-    const lp_val row = next[n], at = next[n + 1];
+    lp_val col[8];
     for (unsigned v = 0; v < q->nv; v++) {
         lp_val place = lp_iadd(b, at, lp_index(b, v * q->lanes));
         col[v] = lp_load(b, u->y, place, q->lanes, 0, 0);
     }
-    for (unsigned i = 0; i < mr; i++) {
+    for (unsigned i = 0; i < q->x.panel; i++) {
         lp_val from = lp_iadd(b, row, lp_index(b, i * q->x.along));
         lp_val x = lp_splat(b, lp_load(b, u->x, from, 1, 0, 0), q->lanes);
         for (unsigned v = 0; v < q->nv; v++)
-            next[i * q->nv + v] = dot_multiply_add(b, t, x, col[v], next[i * q->nv + v]);
+            acc[i * q->nv + v] = dot_multiply_add(b, q->a.acc, x, col[v], acc[i * q->nv + v]);
     }
-    next[n] = lp_iadd(b, row, u->xdown);
-    next[n + 1] = lp_iadd(b, at, u->ydown);
+}
+
+/* The next k: acc is followed by where it begins in x and y. */
+static void go_on(const ukernel *u, lp_val *acc) {
+    const unsigned n = u->q->x.panel * u->q->nv;
+    one_product(u, acc, acc[n], acc[n + 1]);
+    acc[n] = lp_iadd(u->b, acc[n], u->xdown);
+    acc[n + 1] = lp_iadd(u->b, acc[n + 1], u->ydown);
+}
+
+/* acc[i * nv + v] += x . y over k from k0 to k1, two of them in a turn. */
+static void chains(const ukernel *u, lp_val *acc, lp_val k0, lp_val k1) {
+    lp_builder *b = u->b;
+    const unsigned n = u->q->x.panel * u->q->nv;
+    lp_val next[MOST], even = lp_isub(b, k1, lp_imod(b, lp_isub(b, k1, k0), lp_index(b, DOT_TURN)));
+    acc[n] = lp_imul(b, k0, u->xdown);
+    acc[n + 1] = lp_imul(b, k0, u->ydown);
+    const lp_val k = lp_loop(b, LP_SERIAL, k0, even, DOT_TURN, acc, n + 2, next);
+    if (u->ynext) lp_prefetch(b, u->ynext, lp_imul(b, k, u->yshare), false);
+    for (unsigned i = 0; i < DOT_TURN; i++) go_on(u, next);
     lp_end(b, next, n + 2, acc);
+    memcpy(next, acc, sizeof next);
+    lp_if(b, lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){even, k1}, 2));
+    go_on(u, next);
+    lp_else(b, next, n);
+    lp_end(b, acc, n, acc);
 }
 
 static void begin_chains(const ukernel *u, lp_val *acc) {
@@ -49,17 +71,22 @@ static void begin_chains(const ukernel *u, lp_val *acc) {
     for (unsigned i = 0; i < n; i++) acc[i] = lp_const(u->b, u->q->a.acc, 0, u->q->lanes);
 }
 
-/* The chains into the tile; `add`: onto what it holds. */
-static void end_chains(const ukernel *u, const lp_val *acc, bool add) {
+/* The chains into the tile, onto what it holds of the k's before. */
+static void end_chains(const ukernel *u, const lp_val *acc, lp_val before) {
     const dot_kernel *q = u->q;
     lp_builder *b = u->b;
-    for (unsigned i = 0; i < q->x.panel * q->nv; i++) {
-        lp_val to = lp_index(b, i * (int64_t)q->lanes), sum = acc[i];
-        if (add)
-            sum = lp_base(b, IR_ADD, q->a.acc,
-                          (lp_val[]){lp_load(b, u->tile, to, q->lanes, 0, LP_ALIGNED), sum}, 2);
-        lp_store(b, u->tile, to, sum, 0, LP_ALIGNED);
+    const unsigned n = q->x.panel * q->nv;
+    lp_val sum[MOST];
+    lp_if(b, lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){lp_index(b, 0), before}, 2));
+    for (unsigned i = 0; i < n; i++) {
+        lp_val to = lp_index(b, i * (int64_t)q->lanes);
+        lp_val v[2] = {lp_load(b, u->tile, to, q->lanes, 0, LP_ALIGNED), acc[i]};
+        sum[i] = lp_base(b, IR_ADD, q->a.acc, v, 2);
     }
+    lp_else(b, sum, n);
+    lp_end(b, acc, n, sum);
+    for (unsigned i = 0; i < n; i++)
+        lp_store(b, u->tile, lp_index(b, i * (int64_t)q->lanes), sum[i], 0, LP_ALIGNED);
 }
 
 /* ---- the streaming micro-kernel, for few rows and a y that comes from memory
@@ -118,6 +145,18 @@ static void stream_block(const ukernel *u, lp_val acc, lp_val k0, lp_val k1) {
     add_rows(u, acc, lp_loop(b, LP_SERIAL, k0, whole, UNROLL, NULL, 0, NULL), UNROLL);
     lp_end(b, NULL, 0, NULL);
     add_rows(u, acc, lp_loop(b, LP_SERIAL, whole, k1, 1, NULL, 0, NULL), 1);
+    lp_end(b, NULL, 0, NULL);
+}
+
+/* The first block is made in the tile, the others beside it. */
+static void stream_blocks(const ukernel *u) {
+    lp_builder *b = u->b;
+    const lp_val block = lp_index(b, IR_DOT_BLOCK);
+    lp_val other = lp_offset(b, u->tile, lp_index(b, (int64_t)u->q->x.panel * u->q->y.panel));
+    stream_block(u, u->tile, lp_index(b, 0), lp_imin(b, u->k, block));
+    lp_val k0 = lp_loop(b, LP_SERIAL, block, u->k, IR_DOT_BLOCK, NULL, 0, NULL);
+    stream_block(u, other, k0, lp_imin(b, lp_iadd(b, k0, block), u->k));
+    each_vector(u, u->tile, other);
     lp_end(b, NULL, 0, NULL);
 }
 
@@ -202,9 +241,8 @@ static lp_val has_minus_zero(const ukernel *u, const lp_val *acc) {
     return lp_any(b, any);
 }
 
-static void sparse_block(const ukernel *u, lp_val k0, lp_val k1, bool add) {
+static void sparse_chains(const ukernel *u, lp_val *acc, lp_val k0, lp_val k1) {
     lp_builder *b = u->b;
-    lp_val acc[MOST];
     const span s = adds_something(u, k0, k1);
     begin_chains(u, acc);
     chains(u, acc, s.from, s.to);
@@ -212,24 +250,34 @@ static void sparse_block(const ukernel *u, lp_val k0, lp_val k1, bool add) {
                       has_minus_zero(u, acc)};
     lp_val goes_on = lp_base(b, IR_AND, BZ_BOOL, some, 2);
     chains(u, acc, s.to, lp_base(b, IR_SELECT, BZ_I64, (lp_val[]){goes_on, k1, s.to}, 3));
-    end_chains(u, acc, add);
 }
 
-/* The sums of a block of k into the tile; `add`: onto what it holds. */
-static void one_block(const ukernel *u, lp_val k0, lp_val k1, bool add) {
-    if (u->q->sparse) {
-        sparse_block(u, k0, k1, add);
-    } else if (u->q->streams) {
-        lp_val size = lp_index(u->b, (int64_t)u->q->x.panel * u->q->y.panel);
-        lp_val other = lp_offset(u->b, u->tile, size);
-        stream_block(u, add ? other : u->tile, k0, k1);
-        if (add) each_vector(u, u->tile, other);
-    } else {
-        lp_val acc[MOST];
-        begin_chains(u, acc);
-        chains(u, acc, k0, k1);
-        end_chains(u, acc, add);
-    }
+static void sparse_blocks(const ukernel *u) {
+    lp_builder *b = u->b;
+    const lp_val block = lp_index(b, IR_DOT_BLOCK), zero = lp_index(b, 0);
+    lp_val acc[MOST], least = lp_imax(b, u->k, lp_index(b, 1)); /* of nothing there is one block */
+    lp_val k0 = lp_loop(b, LP_SERIAL, zero, least, IR_DOT_BLOCK, NULL, 0, NULL);
+    sparse_chains(u, acc, k0, lp_imin(b, lp_iadd(b, k0, block), u->k));
+    end_chains(u, acc, k0);
+    lp_end(b, NULL, 0, NULL);
+}
+
+static void one_block(const ukernel *u, lp_val before) {
+    lp_val acc[MOST];
+    begin_chains(u, acc);
+    chains(u, acc, lp_index(u->b, 0), u->k);
+    end_chains(u, acc, before);
+}
+
+/* From k to k + 1: of panels that are cut it is known, which leaves the addresses to the loads. */
+static lp_val down(lp_builder *b, const dot_kernel *q, const dot_side *s, const char *name) {
+    lp_val told = lp_add_extent(b, name);
+    return q->blocks ? lp_index(b, s->panel) : told;
+}
+
+/* Has the function all of k? Else a block of it. */
+static bool is_whole(const dot_kernel *q) {
+    return q->streams || q->sparse;
 }
 
 bool dot_make_ukernel(dot_kernel *q) {
@@ -246,14 +294,54 @@ bool dot_make_ukernel(dot_kernel *q) {
                  .x = lp_add_buffer(b, "x", t, LP_IN),
                  .y = lp_add_buffer(b, "y", t, LP_IN),
                  .tile = lp_add_buffer(b, "tile", t, LP_INOUT)};
-    const lp_val k = u.k = lp_add_extent(b, "k"), block = lp_index(b, IR_DOT_BLOCK);
-    u.xdown = lp_add_extent(b, "xdown");
-    u.ydown = lp_add_extent(b, "ydown");
-    one_block(&u, lp_index(b, 0), lp_imin(b, k, block),
-              q->deep); /* its tile holds what came before */
-    lp_val k0 = lp_loop(b, LP_SERIAL, block, k, IR_DOT_BLOCK, NULL, 0, NULL);
-    one_block(&u, k0, lp_imin(b, lp_iadd(b, k0, block), k), true);
-    lp_end(b, NULL, 0, NULL);
+    const bool whole = is_whole(q);
+    if (!whole) u.ynext = lp_add_buffer(b, "ynext", t, LP_IN);
+    u.k = lp_add_extent(b, "k");
+    u.xdown = down(b, q, &q->x, "xdown");
+    u.ydown = down(b, q, &q->y, "ydown");
+    if (!whole) {
+        u.yshare = lp_add_extent(b, "yshare");
+        one_block(&u, lp_add_extent(b, "before"));
+    } else if (q->streams) {
+        stream_blocks(&u);
+    } else {
+        sparse_blocks(&u);
+    }
     lp_builder_free(b);
     return lower_function(q->l, f, &q->ukernel);
+}
+
+void dot_add_block(const dot_kernel *q, const dot_block *k) {
+    lp_builder *b = q->l->b;
+    lp_val args[9] = {k->x,
+                      k->y,
+                      k->tile,
+                      k->next,
+                      k->depth,
+                      lp_index(b, q->x.down),
+                      lp_index(b, q->y.down),
+                      k->share,
+                      k->before};
+    lp_call(b, q->ukernel, args, 9);
+}
+
+void dot_add_all(const dot_kernel *q, lp_val x, lp_val y) {
+    lp_builder *b = q->l->b;
+    const lp_val zero = lp_index(b, 0), xdown = lp_index(b, q->x.down),
+                 ydown = lp_index(b, q->y.down);
+    if (is_whole(q)) {
+        lp_call(b, q->ukernel, (lp_val[]){x, y, q->tile, q->depth, xdown, ydown}, 6);
+        return;
+    }
+    lp_val least = lp_imax(b, q->depth, lp_index(b, 1)); /* of nothing there is one block */
+    lp_val k0 = lp_loop(b, LP_SERIAL, zero, least, IR_DOT_BLOCK, NULL, 0, NULL);
+    dot_add_block(
+        q, &(dot_block){.x = lp_offset(b, x, lp_imul(b, k0, xdown)),
+                        .y = lp_offset(b, y, lp_imul(b, k0, ydown)),
+                        .tile = q->tile,
+                        .next = y,
+                        .depth = lp_imin(b, lp_index(b, IR_DOT_BLOCK), lp_isub(b, q->depth, k0)),
+                        .share = zero,
+                        .before = k0});
+    lp_end(b, NULL, 0, NULL);
 }

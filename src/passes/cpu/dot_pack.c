@@ -177,7 +177,8 @@ int64_t dot_panel_stride(const dot_kernel *q, const dot_side *s, int64_t k) {
 lp_val dot_stride(const dot_kernel *q, const dot_side *s) {
     lp_builder *b = q->l->b;
     const int64_t behind = dot_panel_stride(q, s, q->k) - q->k * s->panel;
-    return lp_iadd(b, lp_imul(b, q->depth, lp_index(b, s->panel)), lp_index(b, behind));
+    const lp_val depth = s->by_block ? q->depth : q->all;
+    return lp_iadd(b, lp_imul(b, depth, lp_index(b, s->panel)), lp_index(b, behind));
 }
 
 /* Behind the panel: for each block of k, 0 if it is finite. What is not makes a sum of itself times 0 no number. */

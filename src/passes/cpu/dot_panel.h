@@ -6,8 +6,19 @@
 #include "src/passes/forms/dot.h"
 
 /* ---- dot_kernel.c */
-enum { DOT_STREAM_ROWS = 4 };         /* rows up to which y is streamed */
+enum {
+    DOT_STREAM_ROWS = 4, /* rows up to which y is streamed */
+    DOT_TURN = 2         /* steps of k in a turn of the micro-kernel's loop */
+};
 bool dot_make_ukernel(dot_kernel *q); /* sets q->ukernel; false: out of memory */
+/* What it is called with: panels, where the block at hand begins, the tile; `depth` k's of the block, `before` before it (0: the tile is
+ * set). `share` elements from `next` on are asked for at each k. */
+typedef struct dot_block {
+    lp_val x, y, tile, next, depth, share, before;
+} dot_block;
+void dot_add_block(const dot_kernel *q, const dot_block *k);
+/* All blocks of the panels that begin at x and y into q->tile. */
+void dot_add_all(const dot_kernel *q, lp_val x, lp_val y);
 
 /* ---- dot.c, for a band: some row panels at a time, all columns. */
 /* Before the loops: the space, and how the product is cut. rows: of a panel; 0: as is best. in_band: x will lie in a buffer that holds
@@ -17,6 +28,28 @@ void dot_begin(dot_kernel *q, lower *l, unsigned rows, bool in_band);
 void dot_share(dot_kernel *q);
 /* Row panels p0 .. p1 of batch number `batch`, at most q->group. */
 bool dot_rows(dot_kernel *q, lp_val batch, lp_val p0, lp_val p1);
+
+/* ---- dot.c, for dot_blocks.c */
+/* What is done at the place of a task. */
+typedef struct dot_task {
+    dot_kernel *q;
+    lp_val batch, from, to; /* panels of the side that is cut */
+} dot_task;
+/* Memory for `slots` panels, if the task packs them. */
+void dot_make_own(dot_kernel *q, dot_side *s, int64_t slots);
+/* Where panel `number` of a side lies. */
+lp_val dot_panel_of(const dot_task *k, const dot_side *s, lp_val number);
+/* A tile of zeros. */
+void dot_clear(const dot_kernel *q, lp_val tile);
+/* The epilogue of all elements of q->tile, that of row panel p and column panel j, which begins at m0, n0. */
+void dot_store_tile(const dot_task *k, lp_val p, lp_val j, lp_val m0, lp_val n0);
+
+/* ---- dot_blocks.c */
+/* Column panels of which the tiles of so many row panels stay in the second cache. */
+int64_t dot_chunk(const dot_kernel *q, int64_t row_panels);
+/* Memory of a task of so many row panels. */
+void dot_make_blocks(dot_kernel *q, int64_t row_panels);
+void dot_blocks(const dot_task *t);
 
 /* Elements from `first` on along the side's symbol, zero where beyond its size, for all k, to s->p[base + k * s->panel + i]. */
 typedef struct dot_piece {

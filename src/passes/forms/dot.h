@@ -25,6 +25,7 @@ typedef struct dot_side {
     bool ragged;          /* the last panel may go beyond the side */
     lp_val count, pieces; /* size and panels in the code */
     dot_place place;
+    bool by_block;       /* OWN: a block of k is packed at a time (dot_blocks.c) */
     lp_val p;            /* IN_PLACE: the operand's buffer; SHARED, OWN: the packed panels */
     ir_ex offset;        /* IN_PLACE: of an element */
     int64_t along, down; /* from element to element of a panel at one k; from k to k + 1 */
@@ -43,21 +44,21 @@ typedef struct dot_kernel {
     ir_dot_attr a;
     dot_side x, y;
     int64_t batch, k;
-    lp_val batches, depth;   /* both in the code */
-    bool any_depth, swapped; /* the code serves every k; x is the second operand */
+    lp_val batches, all, depth; /* in the code; depth: of k's, at hand: all of them, or a block's */
+    bool any_depth, swapped;    /* the code serves every k; x is the second operand */
     ir_ex b_sym, k_sym;
     int64_t contracted[IR_MAX_RANK]; /* sizes of the axes that k_sym numbers */
     unsigned lanes;                  /* of the accumulator's dtype */
     unsigned nv;                     /* vectors of a tile row: y.panel / lanes */
     bool
         by_columns; /* a task is some column panels and all rows; else some row panels and all columns */
-    bool streams; /* the tile is wide and in memory, y is read row by row */
-    bool
-        deep; /* many more products than elements: block after block of k for all tiles of a task */
-    lp_val first;  /* deep: the first k of the block at hand, `depth` of which are packed; 0: all */
-    int64_t group; /* panels of a task */
-    unsigned ukernel; /* number of the function */
-    lp_val tile;
+    bool streams;       /* the tile is wide and in memory, y is read row by row */
+    bool blocks;        /* tiles are made block by block of k (dot_blocks.c) */
+    lp_val first;       /* of a block of k that is at hand; 0: all are */
+    int64_t group;      /* panels of a task */
+    int64_t chunk;      /* blocks: column panels of which the tiles are kept */
+    unsigned ukernel;   /* number of the function */
+    lp_val tile, tiles; /* tiles: of a chunk */
     dot_mask mask;
     bool sparse; /* rows of x may hold zeros by the block: they are looked for */
 } dot_kernel;
