@@ -152,7 +152,7 @@ def main():
             print(f"{name}: {why or 'passes'} ({time.time() - start:.3f} s)", flush=True)
         if why:
             found[name] = why
-        if bool(why) == (name in known):
+        if bool(why) == (name in known) or known.get(name, "").startswith("may pass: "):
             passed += 1
         else:
             failed.append(f"{name}: {why}" if why else f"{name}: passes, and is in {LIST.name}")
