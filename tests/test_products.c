@@ -155,6 +155,27 @@ static bool by_blocks(const int *s, const pass_machine *caches) {
     return !stack;
 }
 
+/* Does each task pack both sides, a block at a time? Then no phase before packs one. */
+static bool is_deep(const int *s) {
+    ir_module *m = parse(&forms[0], s);
+    bz_error e = {0};
+    bool shares = false;
+    pass_plan *p = pass_compile(m->graphs.p[0], &targets[0].t, &e);
+    cr_assert(p, "%s", e.text);
+    for (uint32_t i = 0; i < p->code->k.n; i++)
+        for (uint32_t b = 0; b < p->code->k.p[i]->buffers.n; b++)
+            shares |= p->code->k.p[i]->buffers.p[b].access == LP_WORK;
+    pass_plan_free(p);
+    ir_module_free(m);
+    return !shares;
+}
+
+Test(products, of_few_elements_are_packed_block_by_block) {
+    static const int weights[] = {64, 40000, 64}, square[] = {2048, 2048, 2048};
+    cr_expect(is_deep(weights));
+    cr_expect(!is_deep(square));
+}
+
 Test(products, long_panels_are_cut) {
     const pass_machine small = small_caches();
     static const int square[] = {64, 64, 64}, large[] = {256, 1024, 2048};

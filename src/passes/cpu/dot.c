@@ -25,8 +25,7 @@
 enum {
     ROWS_MOST = 14, /* of a tile */
     ROW_PANELS_MAX = 16,
-    ISSUED =
-        3, /* of its vector instructions in a cycle, while another thread has half of the core */
+    ISSUED = 3,        /* vector instructions in a cycle where two threads share a core */
     BLOCKS_LEAST = 256 /* steps of k from which on tiles are made by blocks */
 };
 
@@ -175,8 +174,8 @@ static void set_steps(dot_side *s) {
 /* Panels that are cut along k, or lie in the caches as they are. */
 static void plan_panels(dot_kernel *q) {
     choose_tile(q, 1, rows_at_most(q), q->l->t->registers >= 32 ? 4 : 3);
-    const bool deep = q->blocks && is_deep(q);
     q->blocks = q->k >= BLOCKS_LEAST && !is_little(q);
+    const bool deep = q->blocks && is_deep(q);
     q->by_columns = deep || (q->blocks && is_wide(q));
     q->x.place = q->by_columns && !deep ? DOT_SHARED : DOT_OWN;
     q->y.place = q->by_columns && !kept_lasts(q->l, q->y.r) ? DOT_OWN : DOT_SHARED;
@@ -199,7 +198,7 @@ static void plan(dot_kernel *q) {
     q->group = q->group > most ? most : q->group;
     q->group = q->group > cut->panels ? cut->panels : q->group;
     q->group = q->group < 1 ? 1 : q->group;
-    q->chunk = dot_chunk(q, q->by_columns ? q->x.panels : q->group);
+    if (q->blocks) q->chunk = dot_chunk(q, q->by_columns ? q->x.panels : q->group);
     if (q->x.by_block && q->group > q->chunk) q->group = q->chunk; /* lest x is packed again */
 }
 
